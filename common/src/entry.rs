@@ -1,0 +1,152 @@
+//! The body of a queue entry: whose execution it is, what runs, with which input.
+//!
+//! It starts with a format number. The ids and limits are plain, the input is
+//! sealed under the account's data key.
+
+use uuid::Uuid;
+
+use crate::execution::Trigger;
+use crate::ids::{AccountId, FunctionId, NamespaceId, VersionId};
+use crate::plan::Plan;
+
+const FORMAT: u8 = 1;
+const HEADER: usize = 1 + 1 + 1 + 1 + 4 * 16 + 4 + 4;
+
+/// What a worker needs to run one execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub trigger: Trigger,
+    /// The plan the account had when the execution was accepted: its bounds hold.
+    pub plan: Plan,
+    /// Started at most once: an explicit `max_attempts: 1`.
+    pub once: bool,
+    pub account: AccountId,
+    pub namespace: NamespaceId,
+    pub function: FunctionId,
+    pub version: VersionId,
+    pub timeout_ms: u32,
+    pub memory_mib: u32,
+    /// The input's JSON text, sealed; see `vault::Purpose::Input`.
+    pub input: Vec<u8>,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum EntryError {
+    #[error("format {0} is not one this release reads")]
+    Format(u8),
+    #[error("the entry is shorter than its header")]
+    Short,
+    #[error("the {0} is not one this release knows")]
+    Word(&'static str),
+}
+
+impl Entry {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEADER + self.input.len());
+        out.push(FORMAT);
+        out.push(index_of(Trigger::ALL, self.trigger));
+        out.push(index_of(Plan::ALL, self.plan));
+        out.push(u8::from(self.once));
+        for id in [
+            self.account.uuid(),
+            self.namespace.uuid(),
+            self.function.uuid(),
+            self.version.uuid(),
+        ] {
+            out.extend_from_slice(id.as_bytes());
+        }
+        out.extend_from_slice(&self.timeout_ms.to_be_bytes());
+        out.extend_from_slice(&self.memory_mib.to_be_bytes());
+        out.extend_from_slice(&self.input);
+        out
+    }
+
+    /// # Errors
+    /// Where the bytes are no entry of this format: the entry is damaged and
+    /// belongs set aside.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
+        let first = *bytes.first().ok_or(EntryError::Short)?;
+        if first != FORMAT {
+            return Err(EntryError::Format(first));
+        }
+        let (header, input) = bytes.split_at_checked(HEADER).ok_or(EntryError::Short)?;
+        let id = |at: usize| {
+            let mut raw = [0_u8; 16];
+            raw.copy_from_slice(&header[at..at + 16]);
+            Uuid::from_bytes(raw)
+        };
+        let number = |at: usize| {
+            let mut raw = [0_u8; 4];
+            raw.copy_from_slice(&header[at..at + 4]);
+            u32::from_be_bytes(raw)
+        };
+        let word = |at: usize| usize::from(header[at]);
+        Ok(Self {
+            trigger: *Trigger::ALL
+                .get(word(1))
+                .ok_or(EntryError::Word("trigger"))?,
+            plan: *Plan::ALL.get(word(2)).ok_or(EntryError::Word("plan"))?,
+            once: match header[3] {
+                0 => false,
+                1 => true,
+                _ => return Err(EntryError::Word("start rule")),
+            },
+            account: AccountId::from_uuid(id(4)),
+            namespace: NamespaceId::from_uuid(id(20)),
+            function: FunctionId::from_uuid(id(36)),
+            version: VersionId::from_uuid(id(52)),
+            timeout_ms: number(68),
+            memory_mib: number(72),
+            input: input.to_vec(),
+        })
+    }
+}
+
+fn index_of<T: PartialEq + Copy>(all: &[T], one: T) -> u8 {
+    let at = all
+        .iter()
+        .position(|each| *each == one)
+        .unwrap_or(usize::from(u8::MAX));
+    u8::try_from(at).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn entry() -> Entry {
+        let clock = ManualClock::at("2026-03-01T00:00:00Z");
+        Entry {
+            trigger: Trigger::Mcp,
+            plan: Plan::Local,
+            once: true,
+            account: AccountId::new(&clock),
+            namespace: NamespaceId::new(&clock),
+            function: FunctionId::new(&clock),
+            version: VersionId::new(&clock),
+            timeout_ms: 10_000,
+            memory_mib: 128,
+            input: b"sealed".to_vec(),
+        }
+    }
+
+    #[test]
+    fn an_entry_reads_back_what_was_written() {
+        assert_eq!(Entry::decode(&entry().encode()), Ok(entry()));
+    }
+
+    #[test]
+    fn a_damaged_entry_is_refused() {
+        let whole = entry().encode();
+        for len in 0..HEADER {
+            assert!(Entry::decode(&whole[..len]).is_err(), "cut at {len}");
+        }
+        for at in 0..4 {
+            let mut damaged = whole.clone();
+            damaged[at] = 250;
+            assert!(Entry::decode(&damaged).is_err(), "byte {at}");
+        }
+    }
+}

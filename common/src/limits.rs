@@ -1,0 +1,85 @@
+//! Every bound of the system that no plan sets. One place, each with its reason.
+//!
+//! A bound named here has a test on it and one past it.
+
+use std::time::Duration;
+
+// --- what people send -------------------------------------------------------
+
+/// An execution's input, as JSON text.
+pub const INPUT_BYTES: usize = 1 << 20;
+/// An execution's result, as JSON text.
+pub const OUTPUT_BYTES: usize = 1 << 20;
+/// A function's source.
+pub const CODE_BYTES: usize = 1 << 20;
+pub const DESCRIPTION_BYTES: usize = 4 << 10;
+pub const SCHEMA_BYTES: usize = 64 << 10;
+/// Any other request body.
+pub const BODY_BYTES: usize = 64 << 10;
+/// A function's body: code, both schemas and the description, JSON-escaped.
+pub const FUNCTION_BODY_BYTES: usize = 4 << 20;
+/// JSON nesting of inputs, outputs and schemas.
+pub const JSON_DEPTH: usize = 128;
+/// Digits of an integer, as CPython bounds them (`sys.int_info.default_max_str_digits`).
+pub const INTEGER_DIGITS: usize = 4_300;
+pub const TAGS: usize = 16;
+pub const TAG_BYTES: usize = 64;
+pub const NAME_BYTES: usize = 200;
+pub const EMAIL_BYTES: usize = 254;
+pub const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 10..=1_024;
+pub const API_KEYS_PER_ACCOUNT: i64 = 100;
+pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// `Prefer: wait=` and `?wait=`; more is taken as this.
+pub const WAIT: Duration = Duration::from_secs(60);
+pub const PAGE: std::ops::RangeInclusive<u32> = 1..=200;
+pub const PAGE_DEFAULT: u32 = 50;
+/// A version's import, before its sandbox counts as broken.
+pub const IMPORT: Duration = Duration::from_secs(10);
+/// How long a request waits for a version that is being built.
+pub const BUILD_WAIT: Duration = Duration::from_secs(15);
+
+// --- logs ---------------------------------------------------------------------
+
+/// Kept of stdout and of stderr, each.
+pub const LOG_BYTES: usize = 256 << 10;
+/// Printed in all, before the execution ends `output_too_large`.
+pub const LOG_DRAIN_BYTES: u64 = 64 << 20;
+
+// --- queue (QUEUE's "Bounds and defaults") ---------------------------------------
+
+pub const LEASE: Duration = Duration::from_millis(2_000);
+pub const RENEW_EVERY: Duration = Duration::from_millis(500);
+/// Without a good renewal for this long a worker kills its own sandboxes.
+pub const STOP_SANDBOX: Duration = Duration::from_millis(1_500);
+pub const RECLAIM_EVERY: Duration = Duration::from_millis(250);
+pub const RECLAIM_AT_ONCE: usize = 16;
+/// Starts of one execution whose workers were lost.
+pub const STARTS: u32 = 3;
+/// An outcome stays in Redis this long after it was recorded.
+pub const RESULT_KEPT: Duration = Duration::from_secs(900);
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 3_600);
+pub const RECORD_EVERY: Duration = Duration::from_millis(100);
+pub const RECORD_BATCH: usize = 500;
+pub const SWEEP_AFTER: Duration = Duration::from_secs(2);
+pub const OUTBOX_ITEMS: usize = 10_000;
+pub const OUTBOX_BYTES: usize = 64 << 20;
+/// Events not yet recorded; past it `accept` answers `behind`.
+pub const EVENTS: u64 = 200_000;
+pub const PROMOTE_AT_ONCE: usize = 16;
+pub const SETTLE_ROWS: usize = 64;
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+pub const DEAD_AFTER: Duration = Duration::from_secs(5);
+pub const HELLO_EVERY: Duration = Duration::from_millis(200);
+pub const WAITERS_PER_EXECUTION: usize = 8;
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// Asynchronous accepts waiting for their PostgreSQL batch.
+pub const ACCEPT_WAITING: usize = 4_096;
+pub const ACCEPT_BATCH: usize = 256;
+
+// --- keeping ----------------------------------------------------------------------
+
+/// Days an execution's row is kept.
+pub const EXECUTION_DAYS: i64 = 90;
+/// Day partitions that exist ahead of today, and behind it at the start.
+pub const PARTITION_DAYS_AHEAD: i64 = 3;
+pub const PARTITION_DAYS_BEHIND: i64 = 1;

@@ -1,0 +1,155 @@
+//! Plans and what each allows.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Which plan an account is on. `local` is for one's own machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    Free,
+    Builder,
+    Pro,
+    Enterprise,
+    Local,
+}
+
+impl Plan {
+    pub const ALL: &'static [Self] = &[
+        Self::Free,
+        Self::Builder,
+        Self::Pro,
+        Self::Enterprise,
+        Self::Local,
+    ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Builder => "builder",
+            Self::Pro => "pro",
+            Self::Enterprise => "enterprise",
+            Self::Local => "local",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|plan| plan.as_str() == word)
+    }
+}
+
+/// The bounds of one plan; `None` is no bound.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanLimits {
+    pub executions_per_period: Option<u64>,
+    pub timeout_ms: u32,
+    /// On top of what the template itself uses.
+    pub memory_mib: u32,
+    /// 100 is one core.
+    pub cpu_percent: u32,
+    /// Processes and threads of an execution.
+    pub pids: u32,
+    /// Executions at once.
+    pub concurrency: u32,
+    /// Entries that may wait.
+    pub queued: u64,
+    pub scratch_mib: u32,
+    pub namespaces: Option<u32>,
+    pub functions: Option<u32>,
+}
+
+impl PlanLimits {
+    /// How many of the executions at once may be background: three quarters, at least one.
+    #[must_use]
+    pub fn background(&self) -> u32 {
+        (self.concurrency * 3 / 4).max(1)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlansError {
+    #[error("the plans cannot be read")]
+    Toml(#[source] toml::de::Error),
+    #[error("plan {0} is missing")]
+    Missing(&'static str),
+    #[error("plan {plan}: {field} must be at least 1")]
+    Zero {
+        plan: &'static str,
+        field: &'static str,
+    },
+}
+
+/// All plans, checked.
+#[derive(Clone, Debug)]
+pub struct Plans(HashMap<Plan, PlanLimits>);
+
+impl Plans {
+    /// The plans this release ships.
+    ///
+    /// # Errors
+    /// Never in a release: a test reads them.
+    pub fn shipped() -> Result<Self, PlansError> {
+        Self::from_toml(include_str!("../../ops/plans.toml"))
+    }
+
+    /// # Errors
+    /// Where a plan is missing, unknown or not usable.
+    pub fn from_toml(text: &str) -> Result<Self, PlansError> {
+        let plans: HashMap<Plan, PlanLimits> = toml::from_str(text).map_err(PlansError::Toml)?;
+        for plan in Plan::ALL {
+            let limits = plans.get(plan).ok_or(PlansError::Missing(plan.as_str()))?;
+            for (field, value) in [
+                ("timeout_ms", limits.timeout_ms),
+                ("memory_mib", limits.memory_mib),
+                ("cpu_percent", limits.cpu_percent),
+                ("pids", limits.pids),
+                ("concurrency", limits.concurrency),
+                ("scratch_mib", limits.scratch_mib),
+            ] {
+                if value == 0 {
+                    return Err(PlansError::Zero {
+                        plan: plan.as_str(),
+                        field,
+                    });
+                }
+            }
+        }
+        Ok(Self(plans))
+    }
+
+    /// The bounds of a plan.
+    #[must_use]
+    pub fn of(&self, plan: Plan) -> &PlanLimits {
+        &self.0[&plan]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_plans_are_whole() {
+        let plans = Plans::shipped().unwrap();
+        assert_eq!(plans.of(Plan::Free).background(), 3);
+        assert_eq!(plans.of(Plan::Local).executions_per_period, None);
+    }
+
+    #[test]
+    fn a_plan_with_a_zero_or_a_stray_field_is_refused() {
+        let shipped = include_str!("../../ops/plans.toml");
+        let zero = shipped.replacen("pids = 16", "pids = 0", 1);
+        assert!(matches!(
+            Plans::from_toml(&zero),
+            Err(PlansError::Zero { field: "pids", .. })
+        ));
+        let stray = shipped.replacen("pids = 16", "pids = 16\npid = 1", 1);
+        assert!(matches!(Plans::from_toml(&stray), Err(PlansError::Toml(_))));
+        let missing = shipped.replacen("[local]", "[local2]", 1);
+        assert!(Plans::from_toml(&missing).is_err());
+    }
+}
