@@ -1,6 +1,8 @@
 //! What every Patchbay service shares: the words (ids, names, states), the
 //! queue, the database, the vault. No public HTTP and no jail in here.
 
+#[cfg(feature = "admin")]
+pub mod admin;
 pub mod backoff;
 pub mod clock;
 pub mod config;
@@ -8,5 +10,8 @@ pub mod entry;
 pub mod execution;
 pub mod ids;
 pub mod limits;
+pub mod metrics;
 pub mod names;
 pub mod plan;
+pub mod rights;
+pub mod telemetry;

@@ -1,0 +1,51 @@
+//! Giving up root. Only the worker keeps it; api and scheduler refuse to serve with it.
+
+use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RightsError {
+    #[error("this service does not run as root; set PATCHBAY_RUN_AS to a user of its own")]
+    Root,
+    #[error("the user {0} named by PATCHBAY_RUN_AS does not exist")]
+    Unknown(String),
+    #[error("the user {0} named by PATCHBAY_RUN_AS is root itself")]
+    RootAgain(String),
+    #[error("{step} failed")]
+    Step {
+        step: &'static str,
+        #[source]
+        source: nix::Error,
+    },
+}
+
+/// Becomes `user` for good where the process is root; does nothing where it isn't.
+///
+/// Called before any thread exists: the ids of a process are per thread in the kernel.
+///
+/// # Errors
+/// Where the process is root and can't become a user that isn't.
+pub fn drop_to(user: Option<&str>) -> Result<(), RightsError> {
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let name = user.ok_or(RightsError::Root)?;
+    let found = User::from_name(name)
+        .map_err(|source| RightsError::Step {
+            step: "looking up the user",
+            source,
+        })?
+        .ok_or_else(|| RightsError::Unknown(name.to_owned()))?;
+    if found.uid.is_root() {
+        return Err(RightsError::RootAgain(name.to_owned()));
+    }
+    become_user(found.uid, found.gid)
+}
+
+fn become_user(uid: Uid, gid: Gid) -> Result<(), RightsError> {
+    let step = |step| move |source| RightsError::Step { step, source };
+    setgroups(&[gid]).map_err(step("dropping groups"))?;
+    setresgid(gid, gid, gid).map_err(step("changing the group"))?;
+    // From here on the kernel has cleared every capability (capabilities(7)).
+    setresuid(uid, uid, uid).map_err(step("changing the user"))?;
+    nix::sys::prctl::set_no_new_privs().map_err(step("forbidding new privileges"))
+}

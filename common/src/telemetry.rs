@@ -1,0 +1,62 @@
+//! Logs: one JSON object a line, on standard error, in UTC.
+//!
+//! Never in a log line: inputs, outputs, what code printed, code, keys, emails.
+//! Ids are fields with one name each: `request.id`, `execution.id`, `account.id`.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Starts logging for this process; the second call in a process does nothing.
+///
+/// `filter` is an env-filter directive such as `info` or `info,common::queue=debug`;
+/// one that can't be read counts as `info`.
+pub fn start(service: &'static str, filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_writer(std::io::stderr);
+    if tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init()
+        .is_ok()
+    {
+        tracing::info!(
+            service,
+            version = env!("CARGO_PKG_VERSION"),
+            "logging started"
+        );
+    }
+}
+
+/// An error and its causes on one line, for the place that handles it.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] std::fmt::Error);
+
+    #[test]
+    fn a_chain_names_every_cause() {
+        let text = chain(&Outer(std::fmt::Error));
+        assert!(text.starts_with("outer: "), "{text}");
+    }
+}
