@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn an_entry_reads_back_what_was_written() {
-        assert_eq!(Entry::decode(&entry().encode()), Ok(entry()));
+        let entry = entry();
+        assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
     }
 
     #[test]
