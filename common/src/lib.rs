@@ -9,6 +9,7 @@ pub mod config;
 pub mod entry;
 pub mod execution;
 pub mod ids;
+pub mod json;
 pub mod limits;
 pub mod metrics;
 pub mod names;
