@@ -1,1 +1,29 @@
-//! .
+//! Pre-warmed nsjail sandboxes: bytes in, outcome out.
+//!
+//! ```text
+//! Host::prepare ─► boot ─► GenericSandbox ─bind(code, limits)─► Sandbox ─run(input)─► Done
+//!  mounts, uids,   nsjail + an          the version is            a child forked
+//!  cgroups         interpreter          imported once             for it alone
+//! ```
+//!
+//! This crate knows nothing of accounts, queues or databases. What always holds:
+//! user code runs inside nsjail or not at all; a sandbox serves one version of one
+//! tenant; each execution is a process of its own, and nothing it left meets the
+//! next one; every limit is enforced from outside.
+
+pub mod limits;
+
+mod host;
+mod outcome;
+mod pool;
+mod sandbox;
+
+pub use host::{BootError, Host, HostConfig, HostError, SelfTestError};
+pub use limits::Limits;
+pub use outcome::{
+    Described, Description, Done, Entry, Failure, FailureCode, SyntaxFailure, Verdict,
+};
+pub use pool::Pool;
+pub use sandbox::{
+    Bound, Code, Context, GenericSandbox, Killer, Request, Sandbox, SandboxError,
+};

@@ -1,0 +1,49 @@
+//! What a sandbox may use, and the bounds of this crate that no plan sets.
+
+use std::time::Duration;
+
+/// What one execution may use; the plan's figures, without what the template
+/// itself needs: [`crate::Sandbox`] adds that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory of all processes, scratch files included.
+    pub memory_bytes: u64,
+    /// 100 is one core.
+    pub cpu_percent: u32,
+    /// Share of a busy machine, 1 to 10,000; 100 is usual.
+    pub cpu_weight: u32,
+    /// Processes and threads.
+    pub pids: u32,
+    /// Bytes that fit in `/tmp`; they count as memory too.
+    pub scratch_bytes: u64,
+    /// Files and folders that fit in `/tmp`.
+    pub scratch_inodes: u64,
+}
+
+/// Of each output stream this much is kept.
+pub const LOG_BYTES: usize = 256 << 10;
+/// An execution that prints more than this in all ends `output_too_large`.
+pub const LOG_DRAIN_BYTES: u64 = 64 << 20;
+/// A version's modules and their data, as imported; more is an `import_error`.
+pub const TEMPLATE_BYTES: u64 = 512 << 20;
+/// What nsjail, the template and the waiting child use besides the plan.
+pub const BASE_BYTES: u64 = 6 << 20;
+/// nsjail, the template and the waiting child.
+pub const BASE_PIDS: u32 = 3;
+/// JSON nesting of a result.
+pub const DEPTH: u32 = 128;
+/// Until a new sandbox says that it is ready.
+pub const BOOT: Duration = Duration::from_secs(20);
+/// Until the template has answered for an execution's child, which is dead by then.
+pub const SETTLE: Duration = Duration::from_secs(10);
+/// Until a killed sandbox is gone, before nsjail itself is killed.
+pub const DYING: Duration = Duration::from_secs(5);
+/// `/dev/shm`, whatever the plan; its pages count as memory.
+pub const SHM_BYTES: u64 = 64 << 20;
+pub const SHM_INODES: u64 = 1_024;
+/// Longest text of a failure and longest traceback; the runner cuts, this only refuses.
+pub const FAILURE_BYTES: usize = 256 << 10;
+/// Longest answer of the template to a binding: schemas and docstring.
+pub const BOUND_BYTES: usize = 1 << 20;
+/// What a version's import may print and have kept.
+pub const IMPORT_LOG_BYTES: usize = 64 << 10;

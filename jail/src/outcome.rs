@@ -1,0 +1,148 @@
+//! How an execution or an import ended: data, never an `Err`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Why it did not succeed. The same words are used in SQL and JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    Exception,
+    Exit,
+    Timeout,
+    OutOfMemory,
+    TooManyProcesses,
+    DiskFull,
+    OutputTooLarge,
+    ResultNotSerializable,
+    Killed,
+    ImportError,
+    Cancelled,
+}
+
+impl FailureCode {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exception => "exception",
+            Self::Exit => "exit",
+            Self::Timeout => "timeout",
+            Self::OutOfMemory => "out_of_memory",
+            Self::TooManyProcesses => "too_many_processes",
+            Self::DiskFull => "disk_full",
+            Self::OutputTooLarge => "output_too_large",
+            Self::ResultNotSerializable => "result_not_serializable",
+            Self::Killed => "killed",
+            Self::ImportError => "import_error",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The user's failure, as the runner or the limits tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Failure {
+    pub code: FailureCode,
+    /// The exception's class, where there was one.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub message: String,
+    /// User frames only.
+    #[serde(default)]
+    pub traceback: Option<String>,
+    /// JSON Pointer to the value that could not be encoded.
+    #[serde(default)]
+    pub pointer: Option<String>,
+    #[serde(default)]
+    pub exit_code: Option<i32>,
+}
+
+impl Failure {
+    #[must_use]
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            kind: None,
+            message: message.into(),
+            traceback: None,
+            pointer: None,
+            exit_code: None,
+        }
+    }
+}
+
+/// How one execution ended.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// JSON text of the result, or why there is none.
+    pub result: Result<Vec<u8>, Failure>,
+    /// At most [`crate::limits::LOG_BYTES`], cut between characters, with a mark where cut.
+    pub stdout: String,
+    pub stderr: String,
+    /// Something was cut.
+    pub truncated: bool,
+    /// Of all processes of the execution, exact.
+    pub cpu: Duration,
+    /// From handing over the input to the answer.
+    pub duration: Duration,
+    /// Largest use of memory on top of what the template uses.
+    pub memory_peak: u64,
+    /// The sandbox may run the next execution; else drop it.
+    pub reusable: bool,
+}
+
+/// What the user's code is, as seen by importing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// `main(...)`.
+    Main,
+    /// `handler(input, context)`.
+    Handler,
+    /// Run from top to bottom, leaving `result`.
+    Script,
+}
+
+/// Where the code is no Python.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SyntaxFailure {
+    pub message: String,
+    /// Of the upload; from 1.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+    /// Which file.
+    pub file: String,
+}
+
+/// What was learnt about a version by importing it once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    pub entry: Entry,
+    /// JSON Schema as text; absent where anything may be given.
+    pub input_schema: Option<String>,
+    /// JSON Schema as text; absent where the return annotation doesn't tell.
+    pub output_schema: Option<String>,
+    /// The docstring of the entry, else of the module.
+    pub doc: Option<String>,
+    /// Each execution needs a sandbox of its own: why.
+    pub single_use: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Described(Described),
+    Syntax(SyntaxFailure),
+    /// Code `import_error`: every call will answer this.
+    Import(Failure),
+}
+
+/// The answer to `describe`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    pub verdict: Verdict,
+    /// What the import printed, both streams, bounded.
+    pub log: String,
+}
