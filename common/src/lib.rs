@@ -1,6 +1,7 @@
 //! What every Patchbay service shares: the words (ids, names, states), the
 //! queue, the database, the vault. No public HTTP and no jail in here.
 
+pub mod accept;
 #[cfg(feature = "admin")]
 pub mod admin;
 pub mod backoff;
@@ -14,5 +15,6 @@ pub mod limits;
 pub mod metrics;
 pub mod names;
 pub mod plan;
+pub mod queue;
 pub mod rights;
 pub mod telemetry;

@@ -1,0 +1,2 @@
+//! (being laid)
+pub mod schema;
