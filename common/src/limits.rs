@@ -71,6 +71,21 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 pub const DEAD_AFTER: Duration = Duration::from_secs(5);
 pub const HELLO_EVERY: Duration = Duration::from_millis(200);
 pub const WAITERS_PER_EXECUTION: usize = 8;
+/// Between two greetings of a process while the partition is recovering.
+pub const GREET_EVERY: Duration = Duration::from_millis(50);
+pub const REDIS_CONNECT: Duration = Duration::from_secs(1);
+/// Redis may hold back an answer for two seconds while its disk is slow.
+pub const REDIS_ANSWER: Duration = Duration::from_secs(3);
+/// How long one read waits for entries.
+pub const READ_BLOCK: Duration = Duration::from_secs(1);
+/// A subscription asks for a sign of life after this long without a message.
+pub const SUBSCRIPTION_PING: Duration = Duration::from_secs(5);
+/// Bytes of open executions' bodies where Redis has no `maxmemory` of which to take a quarter.
+pub const OPEN_BYTES: u64 = 256 << 20;
+/// Pending entries one reclaim looks at, of each stream.
+pub const RECLAIM_LOOK: usize = 256;
+/// Damaged entries kept for a look, the oldest dropped first.
+pub const DAMAGED: usize = 1_000;
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// Asynchronous accepts waiting for their PostgreSQL batch.
 pub const ACCEPT_WAITING: usize = 4_096;
