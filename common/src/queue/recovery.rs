@@ -91,7 +91,7 @@ pub enum Settled {
     Present,
     /// Redis has its outcome, and an event if that was not recorded.
     Ended,
-    /// Redis had lost it and a cancel is asked for: record it as cancelled, it is not enqueued.
+    /// A cancel is asked for and nobody runs it: record it as cancelled, then [`conclude`] it.
     Cancel,
 }
 
