@@ -83,8 +83,9 @@ pub enum PlansError {
     },
 }
 
-/// All plans, checked.
-#[derive(Clone, Debug)]
+/// All plans, checked. The default has none: it stands in for plans that can't be
+/// read until the settings are refused.
+#[derive(Clone, Debug, Default)]
 pub struct Plans(HashMap<Plan, PlanLimits>);
 
 impl Plans {

@@ -1,5 +1,7 @@
 //! Taking entries from a stream: each entry taken is a lease.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Value};
@@ -57,6 +59,7 @@ pub struct Reader {
     key: String,
     stream: StreamKind,
     consumer: String,
+    block: Duration,
     connection: Option<MultiplexedConnection>,
 }
 
@@ -73,12 +76,20 @@ impl Reader {
             key: partition.stream(stream),
             stream,
             consumer: consumer.to_owned(),
+            block: limits::READ_BLOCK,
             connection: None,
         }
     }
 
-    /// Takes at most `count` new entries, waiting up to [`limits::READ_BLOCK`]
-    /// for the first. Take `count` permits before.
+    /// Waits at most this long for the first entry, for who has more to look at.
+    #[must_use]
+    pub const fn waiting(mut self, block: Duration) -> Self {
+        self.block = block;
+        self
+    }
+
+    /// Takes at most `count` new entries, waiting up to [`limits::READ_BLOCK`] (or
+    /// what [`Self::waiting`] said) for the first. Take `count` permits before.
     ///
     /// Await it to its end: what is delivered to a dropped future stays leased
     /// until it is reclaimed, and counts as a lost start.
@@ -100,7 +111,7 @@ impl Reader {
             .arg("COUNT")
             .arg(count)
             .arg("BLOCK")
-            .arg(u64::try_from(limits::READ_BLOCK.as_millis()).unwrap_or(u64::MAX))
+            .arg(u64::try_from(self.block.as_millis().max(1)).unwrap_or(u64::MAX))
             .arg("STREAMS")
             .arg(&self.key)
             .arg(">")
@@ -118,7 +129,7 @@ impl Reader {
     async fn connect(&self) -> Result<MultiplexedConnection, QueueError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(limits::REDIS_CONNECT))
-            .set_response_timeout(Some(limits::READ_BLOCK + limits::REDIS_ANSWER));
+            .set_response_timeout(Some(self.block + limits::REDIS_ANSWER));
         self.client
             .get_multiplexed_async_connection_with_config(&config)
             .await

@@ -97,7 +97,7 @@ scripts! {
     HAND_BACK = "hand_back" [GUARD, LEASE, STREAM];
     SET_ASIDE = "set_aside" [EITHER, LEASE];
     CANCEL = "cancel" [GUARD, SLOTS, STREAM, PROMOTE, END];
-    WATCH = "watch" [GUARD, STREAM];
+    WATCH = "watch" [EITHER, STREAM];
     SWEEP = "sweep" [EITHER];
     FORGET = "forget" [EITHER];
     PROMOTE_DUE = "promote_due" [GUARD, SLOTS, STREAM, PROMOTE];
