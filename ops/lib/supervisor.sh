@@ -25,6 +25,7 @@ start_supervisor() {
   stop_services
   setsid runsvdir -P "$home/service" </dev/null >>"$home/log/supervisor.log" 2>&1 9>&- &
   echo $! >"$home/supervisor.pid"
+  disown
   wait_for_supervisors
 }
 
