@@ -7,6 +7,7 @@ pub mod admin;
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod db;
 pub mod entry;
 pub mod execution;
 pub mod ids;

@@ -61,7 +61,7 @@ create table versions (
     timeout_ms integer not null check (timeout_ms >= 1),
     memory_mib integer not null check (memory_mib >= 1),
     concurrency integer check (concurrency >= 1),
-    max_attempts smallint check (max_attempts between 1 and 10),
+    max_attempts integer check (max_attempts between 1 and 10),
     reason bytea,
     import_log bytea,
     build_attempts smallint not null default 0 check (build_attempts >= 0),

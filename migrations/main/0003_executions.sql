@@ -18,6 +18,7 @@ create table executions (
     timeout_ms integer not null,
     memory_mib integer not null,
     attempt integer not null default 0 check (attempt >= 0),
+    tried integer not null default 0 check (tried >= 0),
     losses integer not null default 0 check (losses >= 0),
     cancel_requested boolean not null default false,
     due_at timestamptz,
@@ -57,6 +58,7 @@ comment on column executions.once is 'Never started twice';
 comment on column executions.timeout_ms is 'Wall clock it was granted';
 comment on column executions.memory_mib is 'Memory it was granted';
 comment on column executions.attempt is 'Which try is running or ran last, from 1; 0 before the first';
+comment on column executions.tried is 'Tries that failed and were followed by another';
 comment on column executions.losses is 'Workers lost while it ran';
 comment on column executions.cancel_requested is 'From then on it ends cancelled or has ended';
 comment on column executions.due_at is 'Not before, where a try failed and another follows';

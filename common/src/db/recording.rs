@@ -1,0 +1,82 @@
+//! The statements of `record`: through the door, rows inserted, rows ended.
+//!
+//! Ids are sorted in each of them and ending rows is two statements after the
+//! insert (lock in order, then update), so batches of any processes never
+//! deadlock and none misses a row that another was just inserting.
+
+use super::statement::statements;
+
+statements! {
+    DOOR = "select enter_door($1, $2)";
+    // New rows, and what they add to their accounts' usage. Gives how many are new.
+    INSERT = "with wanted as (
+            select * from unnest($2::uuid[], $3::date[], $4::uuid[], $5::uuid[], $6::uuid[],
+                $7::uuid[], $8::text[], $9::text[], $10::boolean[], $11::integer[],
+                $12::integer[], $13::bytea[], $14::bytea[], $15::timestamptz[])
+            as w (id, day, account_id, namespace_id, function_id, version_id, trigger, plan, once,
+                timeout_ms, memory_mib, key_hash, input, created_at)
+        ), new as (
+            insert into executions (id, day, partition, account_id, namespace_id, function_id,
+                version_id, version_number, state, trigger, plan, once, timeout_ms, memory_mib,
+                key_hash, input, created_at)
+            select w.id, w.day, $1, w.account_id, w.namespace_id, w.function_id, w.version_id,
+                v.number, 'queued', w.trigger, w.plan, w.once, w.timeout_ms, w.memory_mib,
+                w.key_hash, w.input, w.created_at
+            from wanted w left join versions v on v.id = w.version_id
+            order by w.day, w.id
+            on conflict (day, id) do nothing
+            returning account_id, day
+        ), counted as (
+            insert into usage_daily as u (account_id, day, accepted)
+            select account_id, day, count(*) from new group by account_id, day
+            order by account_id, day
+            on conflict (account_id, day) do update set accepted = u.accepted + excluded.accepted
+        )
+        select count(*) as inserted from new";
+    LOCK = "select 1 from executions e
+        join unnest($1::uuid[], $2::date[]) as w (id, day) on e.day = w.day and e.id = w.id
+        where e.day >= $3 and e.day <= $4
+        order by e.day, e.id for update of e";
+    END = "update executions e set state = o.state, error_code = o.error_code,
+            attempt = greatest(e.attempt, o.attempt),
+            started_at = coalesce(o.started_at, e.started_at), finished_at = o.finished_at,
+            duration_us = o.duration_us, cpu_us = o.cpu_us,
+            memory_peak_bytes = o.memory_peak_bytes, output = o.output, error = o.error,
+            logs = o.logs, due_at = null
+        from unnest($3::uuid[], $4::date[], $5::text[], $6::text[], $7::integer[],
+            $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[],
+            $13::bytea[], $14::bytea[], $15::bytea[])
+        as o (id, day, state, error_code, attempt, started_at, finished_at, duration_us, cpu_us,
+            memory_peak_bytes, output, error, logs)
+        where e.day = o.day and e.id = o.id and e.day >= $1 and e.day <= $2
+            and e.state in ('queued', 'running')";
+    NOTE = "update executions e set state = s.state, attempt = greatest(e.attempt, s.attempt),
+            tried = greatest(e.tried, s.tried), losses = greatest(e.losses, s.losses),
+            started_at = coalesce(s.started_at, e.started_at), due_at = s.due_at
+        from unnest($3::uuid[], $4::date[], $5::text[], $6::integer[], $7::integer[],
+            $8::integer[], $9::timestamptz[], $10::timestamptz[])
+        as s (id, day, state, attempt, tried, losses, started_at, due_at)
+        where e.day = s.day and e.id = s.id and e.day >= $1 and e.day <= $2
+            and e.state in ('queued', 'running') and e.tried <= s.tried and e.losses <= s.losses";
+    // A key that is free again may be taken; the time it is compared with is the
+    // new execution's own.
+    KEYS = "insert into idempotency_keys as k
+            (account_id, key_hash, execution_id, day, body_digest, expires_at)
+        select * from unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::date[], $5::bytea[],
+            $6::timestamptz[])
+        as w (account_id, key_hash, execution_id, day, body_digest, expires_at)
+        order by w.account_id, w.key_hash
+        on conflict (account_id, key_hash) do update set execution_id = excluded.execution_id,
+            day = excluded.day, body_digest = excluded.body_digest,
+            expires_at = excluded.expires_at
+        where k.expires_at <= excluded.expires_at - interval '24 hours'";
+    OWNERS = "select k.account_id, k.key_hash, k.execution_id from idempotency_keys k
+        join unnest($1::uuid[], $2::bytea[]) as w (account_id, key_hash)
+            on k.account_id = w.account_id and k.key_hash = w.key_hash";
+    ONCE = "update executions set attempt = 1, state = 'running', started_at = $3
+        where day = $1 and id = $2 and attempt = 0 and state in ('queued', 'running')
+            and not cancel_requested";
+    ASK_CANCEL = "update executions set cancel_requested = true
+        where day = $1 and id = $2 and state in ('queued', 'running')";
+    CANCEL_ASKED = "select cancel_requested from executions where day = $1 and id = $2";
+}
