@@ -13,6 +13,7 @@ pub mod execution;
 pub mod ids;
 pub mod json;
 pub mod limits;
+pub mod membership;
 pub mod metrics;
 pub mod names;
 pub mod plan;
