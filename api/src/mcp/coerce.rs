@@ -9,6 +9,7 @@
 //! members of a union that admits text.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use common::json;
 use serde::Deserializer as _;
@@ -20,10 +21,16 @@ use super::envelope::text_of;
 
 /// References followed one after another, and levels of input walked.
 const STEPS: usize = 32;
+/// Looks at parts of the schema, in all: alternatives that refer to themselves would
+/// multiply.
+const LOOKS: usize = 100_000;
 
 /// The input with such texts read, or `None` where there is none.
 pub(super) fn coerce(input: &str, schema: &Value) -> Option<String> {
-    let walk = Walk { root: schema };
+    let walk = Walk {
+        root: schema,
+        looks: Cell::new(LOOKS),
+    };
     match walk.value(input, schema, STEPS) {
         Cow::Owned(changed) => Some(changed),
         Cow::Borrowed(_) => None,
@@ -32,6 +39,8 @@ pub(super) fn coerce(input: &str, schema: &Value) -> Option<String> {
 
 struct Walk<'s> {
     root: &'s Value,
+    /// Left; where none are, every type is taken to be wanted.
+    looks: Cell<usize>,
 }
 
 impl Walk<'_> {
@@ -138,9 +147,11 @@ impl Walk<'_> {
 
     /// The types a schema admits, as far as it says so.
     fn types(&self, schema: &Value, steps: usize) -> Types {
-        if steps == 0 {
+        let looks = self.looks.get();
+        if steps == 0 || looks == 0 {
             return Types::ANY;
         }
+        self.looks.set(looks - 1);
         let mut types = Types::ANY;
         if let Some(target) = self.target(schema) {
             types = types.and(self.types(target, steps - 1));
@@ -376,5 +387,9 @@ mod tests {
                             "properties": {"x": {"$ref": "#/$defs/A"}}});
         assert_eq!(coerce(r#"{"x": "5"}"#, &schema), None);
         assert_eq!(coerce(r#"{"x": {"y": "5"}}"#, &schema), None);
+        let again = json!({"$ref": "#/$defs/A"});
+        let doubling = json!({"$defs": {"A": {"anyOf": [again.clone(), again.clone()]}},
+                              "properties": {"x": again}});
+        assert_eq!(coerce(r#"{"x": "5"}"#, &doubling), None);
     }
 }
