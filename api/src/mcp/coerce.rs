@@ -18,6 +18,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::envelope::text_of;
+use super::types::Types;
 
 /// References followed one after another, and levels of input walked.
 const STEPS: usize = 32;
@@ -224,68 +225,6 @@ fn members(raw: &str) -> Option<Vec<(String, &RawValue)>> {
 fn json_text(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
         .trim_matches([' ', '\t', '\n', '\r'])
-}
-
-/// A set of JSON Schema's types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Types(u8);
-
-impl Types {
-    const NONE: Self = Self(0);
-    const STRING: Self = Self(1);
-    const NUMBER: Self = Self(2);
-    const INTEGER: Self = Self(4);
-    const BOOLEAN: Self = Self(8);
-    const ARRAY: Self = Self(16);
-    const OBJECT: Self = Self(32);
-    const NULL: Self = Self(64);
-    const ANY: Self = Self(127);
-
-    fn named(word: &str) -> Self {
-        match word {
-            "string" => Self::STRING,
-            "number" => Self::NUMBER.or(Self::INTEGER),
-            "integer" => Self::INTEGER,
-            "boolean" => Self::BOOLEAN,
-            "array" => Self::ARRAY,
-            "object" => Self::OBJECT,
-            "null" => Self::NULL,
-            _ => Self::ANY,
-        }
-    }
-
-    fn of(value: &Value) -> Self {
-        match value {
-            Value::String(_) => Self::STRING,
-            Value::Number(number) if is_whole(number) => Self::INTEGER,
-            Value::Number(_) => Self::NUMBER,
-            Value::Bool(_) => Self::BOOLEAN,
-            Value::Array(_) => Self::ARRAY,
-            Value::Object(_) => Self::OBJECT,
-            Value::Null => Self::NULL,
-        }
-    }
-
-    fn admit(self, value: &Value) -> bool {
-        self.has(Self::of(value))
-    }
-
-    const fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-}
-
-/// `5.0` is an integer to JSON Schema.
-fn is_whole(number: &serde_json::Number) -> bool {
-    number.as_f64().is_none_or(|float| float.fract() == 0.0)
 }
 
 #[cfg(test)]
