@@ -108,6 +108,11 @@ statements! {
     BY_NUMBER = concat!("select ", columns!(), " from versions v
         join functions f on f.id = v.function_id
         where v.account_id = $1 and v.function_id = $2 and v.number = $3 and f.deleted_at is null");
+    RUNNABLE = concat!("select n.name as namespace_name, f.name as function_name, v.code, ",
+        columns!(), " from versions v
+        join functions f on f.id = v.function_id
+        join namespaces n on n.id = f.namespace_id
+        where v.account_id = $1 and v.id = $2");
     CODE = "select code from versions where account_id = $1 and id = $2";
     LIST = concat!("select ", columns!(), " from versions v
         join functions f on f.id = v.function_id
@@ -153,6 +158,39 @@ pub async fn by_number(
     let row = BY_NUMBER
         .row(client, &[&account.uuid(), &function.uuid(), &number])
         .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// A version with all that running it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runnable {
+    pub namespace: String,
+    pub function: String,
+    pub version: Version,
+    /// Sealed under the version's id.
+    pub code: Vec<u8>,
+}
+
+/// By id, with its code and names; of a deleted function too.
+///
+/// # Errors
+/// Where PostgreSQL does not answer.
+pub async fn runnable(
+    client: &impl GenericClient,
+    account: AccountId,
+    version: VersionId,
+) -> Result<Option<Runnable>, DbError> {
+    let row = RUNNABLE
+        .row(client, &[&account.uuid(), &version.uuid()])
+        .await?;
+    let read = |row: &Row| {
+        Ok(Runnable {
+            namespace: get(row, "namespace_name")?,
+            function: get(row, "function_name")?,
+            version: read(row)?,
+            code: get(row, "code")?,
+        })
+    };
     row.as_ref().map(read).transpose()
 }
 
@@ -202,8 +240,7 @@ pub async fn resolve(
     number: Option<u32>,
 ) -> Result<Option<Resolved>, DbError> {
     let number = number.map(super::columns::int);
-    let params: super::statement::Params<'_> =
-        &[&account.uuid(), &namespace, &function, &number];
+    let params: super::statement::Params<'_> = &[&account.uuid(), &namespace, &function, &number];
     let Some(row) = RESOLVE.row(client, params).await? else {
         return Ok(None);
     };
