@@ -7,12 +7,20 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// The MCP library prints whole messages, inputs and outputs, at `debug`.
+const SILENT: &[&str] = &["rmcp=off"];
+
 /// Starts logging for this process; the second call in a process does nothing.
 ///
 /// `filter` is an env-filter directive such as `info` or `info,common::queue=debug`;
 /// one that can't be read counts as `info`.
 pub fn start(service: &'static str, filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    // Whatever was asked for: some libraries log what passes through them.
+    filter = SILENT
+        .iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

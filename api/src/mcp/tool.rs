@@ -14,7 +14,6 @@ use common::names::FunctionName;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::inline::inlined;
 use super::schema::{self, INPUT, RESULT, Root};
 
 /// Which contract the client speaks.
@@ -56,11 +55,8 @@ pub(super) struct Contract {
 impl Contract {
     /// From the stored texts. A schema that can't be used is as good as none: it is
     /// what clients are told, not what guards the function.
-    pub(super) fn new(input: Option<&str>, output: Option<&str>, inferred: bool) -> Self {
-        let read = |text: &str| {
-            let schema = json::read(text.as_bytes()).ok()?;
-            Some(if inferred { inlined(&schema) } else { schema })
-        };
+    pub(super) fn new(input: Option<&str>, output: Option<&str>) -> Self {
+        let read = |text: &str| json::read(text.as_bytes()).ok();
         let output = output.and_then(read).filter(Value::is_object);
         Self {
             input: input.and_then(read).unwrap_or(Value::Bool(true)),
@@ -148,7 +144,7 @@ mod tests {
 
     fn contract(input: Option<Value>, output: Option<Value>) -> Contract {
         let text = |schema: Option<Value>| schema.map(|schema| schema.to_string());
-        Contract::new(text(input).as_deref(), text(output).as_deref(), false)
+        Contract::new(text(input).as_deref(), text(output).as_deref())
     }
 
     fn listed(contract: &Contract, era: Era) -> Tool {
@@ -188,18 +184,6 @@ mod tests {
         assert_eq!(contract(None, None).shape(Era::Initialize), Shape::ByValue);
         let open = contract(None, Some(json!({})));
         assert_eq!(open.shape(Era::Stateless), Shape::Plain);
-    }
-
-    #[test]
-    fn an_inferred_class_is_an_object_in_place() {
-        let class = json!({"$ref": "#/$defs/P", "$defs": {"P": {"type": "object"}}}).to_string();
-        let inferred = Contract::new(None, Some(&class), true);
-        assert_eq!(inferred.shape(Era::Initialize), Shape::Plain);
-        let tool = listed(&inferred, Era::Initialize);
-        assert_eq!(
-            Value::Object(tool.output_schema.unwrap()),
-            json!({"type": "object"})
-        );
     }
 
     #[test]
