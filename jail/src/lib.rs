@@ -13,17 +13,35 @@
 
 pub mod limits;
 
+mod bind;
+mod boot;
+mod cgroup;
+mod channel;
+mod control;
+mod execute;
+mod frame;
 mod host;
+mod judge;
 mod outcome;
 mod pool;
+mod profile;
 mod sandbox;
+mod seccomp;
+mod selftest;
+mod sys;
+mod uids;
 
-pub use host::{BootError, Host, HostConfig, HostError, SelfTestError};
+pub use cgroup::GroupError;
+pub use control::ControlError;
+pub use frame::FrameError;
+pub use host::{BootError, Host, HostConfig, HostError, MountError, VisitError};
 pub use limits::Limits;
 pub use outcome::{
     Described, Description, Done, Entry, Failure, FailureCode, SyntaxFailure, Verdict,
 };
 pub use pool::Pool;
-pub use sandbox::{
-    Bound, Code, Context, GenericSandbox, Killer, Request, Sandbox, SandboxError,
-};
+#[cfg(feature = "testing")]
+pub use profile::Profile;
+pub use sandbox::{Bound, Code, Context, GenericSandbox, Killer, Request, Sandbox, SandboxError};
+pub use selftest::SelfTestError;
+pub use uids::UidError;

@@ -1,11 +1,22 @@
-//! Signatures first; filled in next.
+//! A sandbox's life as types: generic, then bound to one version, then dropped.
+//!
+//! A [`GenericSandbox`] becomes a [`Sandbox`] once and is never generic again. Both
+//! kill everything in them when they are dropped, wherever that happens.
+
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::io::unix::AsyncFd;
 
-use crate::limits::Limits;
-use crate::outcome::{Description, Done, Failure};
+use crate::channel::{Capture, Channel};
+use crate::control::Control;
+use crate::host::{Host, Remains, VisitError, kill};
+use crate::outcome::Failure;
+use crate::sys;
 
 /// A version's source: file names (`main.py`, `helpers.py`, `pkg/mod.py`) and texts.
 #[derive(Clone, Debug, Serialize)]
@@ -54,85 +65,136 @@ pub struct Request<'a> {
 pub enum SandboxError {
     #[error("the sandbox was gone before it was used")]
     Gone,
+    #[error("file name {0:?} can't be used")]
+    FileName(String),
+    #[error("cannot set its limits")]
+    Limits(#[from] crate::cgroup::GroupError),
+    #[error("cannot resize its scratch space")]
+    Scratch(#[from] VisitError),
+    #[error("cannot make its channel")]
+    Channel(#[source] std::io::Error),
+    #[error("cannot speak to it")]
+    Control(#[from] crate::control::ControlError),
+}
+
+/// The running nsjail and all that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Jail {
+    pub(crate) host: Host,
+    pub(crate) control: Control,
+    /// What nsjail says.
+    pub(crate) log: Capture,
+    /// What the template prints, until its import is over.
+    pub(crate) output: Option<Capture>,
+    /// Readable once the jail's pid 1 is dead.
+    pub(crate) first: AsyncFd<OwnedFd>,
+    pub(crate) killer: Arc<OwnedFd>,
+    pub(crate) remains: Option<Remains>,
+}
+
+impl Jail {
+    /// Kills everything in it, now.
+    pub(crate) fn kill(&self) {
+        if let Some(remains) = &self.remains {
+            kill(remains);
+        }
+    }
+
+    pub(crate) fn remains(&self) -> Result<&Remains, SandboxError> {
+        self.remains.as_ref().ok_or(SandboxError::Gone)
+    }
+
+    /// Whether its pid 1 is dead, without waiting.
+    pub(crate) fn is_dead(&self) -> bool {
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        use std::os::fd::AsFd;
+        let mut fds = [PollFd::new(self.killer.as_fd(), PollFlags::POLLIN)];
+        !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
+    }
+}
+
+impl Drop for Jail {
+    fn drop(&mut self) {
+        if let Some(remains) = self.remains.take() {
+            self.host.undertaker().bring(remains);
+        }
+    }
 }
 
 /// A booted sandbox that holds no tenant's code. Dropping it kills it.
 #[derive(Debug)]
-pub struct GenericSandbox {}
+pub struct GenericSandbox {
+    pub(crate) jail: Jail,
+}
 
 /// What became of binding: the user's failure is data.
 #[derive(Debug)]
 pub struct Bound {
-    /// Ready to run, or the `import_error` (or `out_of_memory`, `timeout`) every call gets.
+    /// Ready to run, or the `import_error` every call gets.
     pub sandbox: Result<Sandbox, Failure>,
     /// What the import printed, both streams, bounded.
     pub log: String,
 }
 
 impl GenericSandbox {
-    /// Imports the version and makes the sandbox its own, for good.
-    ///
-    /// # Errors
-    /// Only where the sandbox failed us before the user's code ran.
-    pub async fn bind(
-        self,
-        _code: &Code,
-        _limits: &Limits,
-        _within: Duration,
-    ) -> Result<Bound, SandboxError> {
-        Err(SandboxError::Gone)
+    pub(crate) const fn new(jail: Jail) -> Self {
+        Self { jail }
     }
 
-    /// Imports the version once and tells what it is; uses the sandbox up.
-    ///
-    /// # Errors
-    /// Only where the sandbox failed us before the user's code ran.
-    pub async fn describe(
-        self,
-        _code: &Code,
-        _limits: &Limits,
-        _within: Duration,
-    ) -> Result<Description, SandboxError> {
-        Err(SandboxError::Gone)
+    /// Whether it still lives.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.jail.is_dead()
     }
 }
 
 /// A sandbox that holds one version. Dropping it kills all of it.
 #[derive(Debug)]
-pub struct Sandbox {}
+pub struct Sandbox {
+    pub(crate) jail: Jail,
+    /// Joins the child that waits for the next request.
+    pub(crate) next: Option<Channel>,
+    /// The import made it unfit for forking: one execution, in the template itself.
+    pub(crate) single_use: bool,
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
 
 impl Sandbox {
-    /// Runs one execution. If the future is dropped, the sandbox must be dropped too.
-    ///
-    /// # Errors
-    /// Only where the sandbox was gone before the input was handed over: run it in another.
-    pub async fn run(&mut self, _request: Request<'_>) -> Result<Done, SandboxError> {
-        Err(SandboxError::Gone)
-    }
-
     /// May it take (another) execution?
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        false
+        self.next.is_some() && !self.jail.is_dead()
     }
 
     /// Memory in use now, template and all.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        0
+        self.jail
+            .remains
+            .as_ref()
+            .map_or(0, |remains| remains.group.usage())
     }
 
     /// Kills it from another task; a running execution then ends `cancelled`.
     #[must_use]
     pub fn killer(&self) -> Killer {
-        Killer {}
+        Killer {
+            first: self.jail.killer.clone(),
+            cancelled: self.cancelled.clone(),
+        }
     }
 }
 
 /// Kills a sandbox at once; harmless when it is gone.
 #[derive(Clone, Debug)]
-pub struct Killer {}
+pub struct Killer {
+    first: Arc<OwnedFd>,
+    cancelled: Arc<AtomicBool>,
+}
 
 impl Killer {
-    pub fn kill(&self) {}
+    pub fn kill(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        let _gone_already = sys::pidfd_kill(&self.first);
+    }
 }

@@ -1,0 +1,294 @@
+//! Makes a generic sandbox a version's own: limits, scratch space, code, import.
+//!
+//! Limits come first, so that an import is bounded as well. What the template uses
+//! once it has imported is then added to the plan's memory: a large library doesn't
+//! eat the caller's.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::channel;
+use crate::control::ControlError;
+use crate::frame::Kind;
+use crate::limits::{BASE_BYTES, BASE_PIDS, BOUND_BYTES, Limits, TEMPLATE_BYTES};
+use crate::outcome::{Described, Description, Entry, Failure, FailureCode, SyntaxFailure, Verdict};
+use crate::sandbox::{Bound, Code, GenericSandbox, Jail, Sandbox, SandboxError};
+
+#[derive(Clone, Copy)]
+enum Purpose {
+    Serve = 0,
+    Describe = 1,
+}
+
+#[derive(Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "walls that exist once each; tests take one away at a time"
+)]
+struct Settings {
+    second_uid: bool,
+    hide_template: bool,
+    bound_signals: bool,
+    sweep: bool,
+}
+
+#[derive(Serialize)]
+struct Order<'a> {
+    code: &'a Code,
+    settings: Settings,
+}
+
+/// The template's answer.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Syntax {
+        syntax: SyntaxFailure,
+    },
+    Failed {
+        failure: Failure,
+    },
+    Imported {
+        entry: Entry,
+        single_use: Option<String>,
+        #[serde(default)]
+        doc: Option<String>,
+        #[serde(default)]
+        input_schema: Option<String>,
+        #[serde(default)]
+        output_schema: Option<String>,
+    },
+}
+
+impl GenericSandbox {
+    /// Imports the version and makes the sandbox its own, for good.
+    ///
+    /// # Errors
+    /// Only where the sandbox failed us before the user's code ran.
+    pub async fn bind(
+        self,
+        code: &Code,
+        limits: &Limits,
+        within: Duration,
+    ) -> Result<Bound, SandboxError> {
+        let mut jail = self.jail;
+        let answer = import(&mut jail, code, limits, Purpose::Serve, within).await?;
+        let log = printed(&mut jail);
+        let single_use = match answer {
+            Ok(Answer::Imported { single_use, .. }) => single_use,
+            Ok(Answer::Failed { failure }) | Err(failure) => {
+                let sandbox = Err(failure);
+                return Ok(Bound { sandbox, log });
+            }
+            Ok(Answer::Syntax { syntax }) => {
+                let text = format!("{} line {}: {}", syntax.file, syntax.line, syntax.message);
+                let sandbox = Err(Failure::new(FailureCode::ImportError, text));
+                return Ok(Bound { sandbox, log });
+            }
+        };
+        if let Some(why) = &single_use {
+            tracing::debug!(why, "a version gets a sandbox for each execution");
+        }
+        let group = &jail.remains()?.group;
+        if jail.host.profile().bound_memory {
+            group.set_memory(group.usage() + BASE_BYTES + limits.memory_bytes)?;
+        }
+        let mut sandbox = Sandbox {
+            jail,
+            next: None,
+            single_use: single_use.is_some(),
+            cancelled: Arc::new(AtomicBool::new(false)),
+        };
+        sandbox.fork_ahead().await?;
+        let sandbox = Ok(sandbox);
+        Ok(Bound { sandbox, log })
+    }
+
+    /// Imports the version once and tells what it is; uses the sandbox up.
+    ///
+    /// # Errors
+    /// Only where the sandbox failed us before the user's code ran.
+    pub async fn describe(
+        self,
+        code: &Code,
+        limits: &Limits,
+        within: Duration,
+    ) -> Result<Description, SandboxError> {
+        let mut jail = self.jail;
+        let answer = import(&mut jail, code, limits, Purpose::Describe, within).await?;
+        let log = printed(&mut jail);
+        let verdict = match answer {
+            Ok(Answer::Imported {
+                entry,
+                single_use,
+                doc,
+                input_schema,
+                output_schema,
+            }) => Verdict::Described(Described {
+                entry,
+                input_schema,
+                output_schema,
+                doc,
+                single_use,
+            }),
+            Ok(Answer::Syntax { syntax }) => Verdict::Syntax(syntax),
+            Ok(Answer::Failed { failure }) | Err(failure) => Verdict::Import(failure),
+        };
+        Ok(Description { verdict, log })
+    }
+}
+
+impl Sandbox {
+    /// Has the template fork the child that waits for the next request.
+    pub(crate) async fn fork_ahead(&mut self) -> Result<(), SandboxError> {
+        let (near, far) = channel::make().map_err(SandboxError::Channel)?;
+        self.jail
+            .control
+            .send(Kind::Next, 0, &[], &far.borrow())
+            .await?;
+        self.next = Some(near);
+        Ok(())
+    }
+}
+
+/// The outer error is ours, the inner one the user's.
+async fn import(
+    jail: &mut Jail,
+    code: &Code,
+    limits: &Limits,
+    purpose: Purpose,
+    within: Duration,
+) -> Result<Result<Answer, Failure>, SandboxError> {
+    check_names(code)?;
+    set_limits(jail, limits).await?;
+    let profile = jail.host.profile();
+    let order = Order {
+        code,
+        settings: Settings {
+            second_uid: profile.second_uid,
+            hide_template: profile.hide_template,
+            bound_signals: profile.bound_signals,
+            sweep: profile.sweep,
+        },
+    };
+    let body = serde_json::to_vec(&order).map_err(|error| SandboxError::Channel(error.into()))?;
+    let before = jail.remains()?.group.counters();
+    jail.control
+        .send(Kind::Bind, purpose as u64, &body, &[])
+        .await?;
+    let heard = timeout(within, hear(jail)).await;
+    let after = jail.remains()?.group.counters();
+    let failed = |message: String| Ok(Err(Failure::new(FailureCode::ImportError, message)));
+    match heard {
+        Err(_) => {
+            jail.kill();
+            failed(format!(
+                "the import took longer than {} ms",
+                within.as_millis()
+            ))
+        }
+        Ok(_) if after.oom_kills > before.oom_kills => failed(format!(
+            "the import needs more than {} MiB of memory",
+            TEMPLATE_BYTES >> 20
+        )),
+        Ok(Err(ControlError::Closed | ControlError::Io(_))) => {
+            failed("the module ended its process while it was imported".to_owned())
+        }
+        // The import can write to the socket; that concerns this version only.
+        Ok(Err(ControlError::Frame(error))) => {
+            failed(format!("the import disturbed its sandbox: {error}"))
+        }
+        Ok(Ok(body)) => match serde_json::from_slice(&body) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(error) => failed(format!("the import disturbed its sandbox: {error}")),
+        },
+    }
+}
+
+/// The template's answer, taking in what it prints meanwhile.
+async fn hear(jail: &mut Jail) -> Result<Vec<u8>, ControlError> {
+    loop {
+        tokio::select! {
+            biased;
+            answer = jail.control.receive(BOUND_BYTES) => {
+                let (header, body) = answer?;
+                return match header.kind {
+                    Kind::Bound => Ok(body),
+                    other => Err(crate::frame::FrameError::Kind(other as u8).into()),
+                };
+            }
+            filled = fill(&mut jail.output) => filled?,
+            filled = jail.log.fill(), if jail.log.is_open() => filled?,
+            dead = jail.first.readable() => {
+                drop(dead);
+                return Err(ControlError::Closed);
+            }
+        }
+    }
+}
+
+async fn fill(output: &mut Option<channel::Capture>) -> std::io::Result<()> {
+    match output {
+        Some(output) if output.is_open() => output.fill().await,
+        _ => std::future::pending().await,
+    }
+}
+
+async fn set_limits(jail: &Jail, limits: &Limits) -> Result<(), SandboxError> {
+    let profile = jail.host.profile();
+    let remains = jail.remains()?;
+    if profile.bound_memory {
+        remains.group.set_memory(TEMPLATE_BYTES + BASE_BYTES)?;
+    }
+    if profile.bound_pids {
+        remains
+            .group
+            .set_pids(limits.pids.saturating_add(BASE_PIDS))?;
+    }
+    remains
+        .group
+        .set_cpu(limits.cpu_percent, limits.cpu_weight)?;
+    if profile.bound_scratch {
+        let first = jail.killer.try_clone().map_err(SandboxError::Channel)?;
+        jail.host
+            .visitor()
+            .resize(first, limits.scratch_bytes, limits.scratch_inodes)
+            .await?;
+    }
+    Ok(())
+}
+
+/// From here on nobody listens: what the template prints later is refused by the pipe.
+fn printed(jail: &mut Jail) -> String {
+    let Some(mut output) = jail.output.take() else {
+        return String::new();
+    };
+    output.take_ready();
+    output.into_text()
+}
+
+/// Names become paths below `/code`: plain relative ones only.
+fn check_names(code: &Code) -> Result<(), SandboxError> {
+    let plain = |name: &String| {
+        !name.is_empty()
+            && name.len() <= 200
+            && name.split('/').all(|part| {
+                !part.is_empty()
+                    && !part.starts_with('.')
+                    && part
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+            })
+    };
+    match code.files.keys().find(|name| !plain(name)) {
+        Some(name) => Err(SandboxError::FileName(name.clone())),
+        None if !code.files.contains_key(&code.entry) => {
+            Err(SandboxError::FileName(code.entry.clone()))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,260 @@
+//! One sandbox's group: its limits and its counters.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{GroupError, Parents};
+
+const PERIOD_US: u64 = 100_000;
+
+/// Made with [`Group::make`]; removed by [`Group::remove`] once its last process is gone.
+#[derive(Debug)]
+pub(crate) struct Group {
+    places: Parents,
+    usage: File,
+    peak: File,
+    oom: File,
+    pids: File,
+    cpu: File,
+}
+
+/// Counters of one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) oom_kills: u64,
+    pub(crate) pids_refused: u64,
+    pub(crate) cpu: Duration,
+}
+
+impl Group {
+    pub(crate) fn make(parents: &Parents, name: &str) -> Result<Self, GroupError> {
+        let places = parents.join(name);
+        for directory in places.directories() {
+            match fs::create_dir(directory) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(GroupError::Make(directory.display().to_string(), error));
+                }
+                _ => {}
+            }
+        }
+        let open = |directory: &Path, file: &str, write: bool| {
+            let path = directory.join(file);
+            OpenOptions::new()
+                .read(true)
+                .write(write)
+                .open(&path)
+                .map_err(|error| GroupError::Read(path.display().to_string(), error))
+        };
+        let (usage, peak, oom, pids, cpu) = match &places {
+            Parents::V1 {
+                memory,
+                pids,
+                cpuacct,
+                ..
+            } => (
+                open(memory, "memory.usage_in_bytes", false)?,
+                open(memory, "memory.max_usage_in_bytes", true)?,
+                open(memory, "memory.oom_control", false)?,
+                open(pids, "pids.events", false)?,
+                open(cpuacct, "cpuacct.usage", false)?,
+            ),
+            Parents::V2(path) => (
+                open(path, "memory.current", false)?,
+                // Writable, and then reset per reader, from Linux 6.12 on.
+                open(path, "memory.peak", true).or_else(|_| open(path, "memory.peak", false))?,
+                open(path, "memory.events", false)?,
+                open(path, "pids.events", false)?,
+                open(path, "cpu.stat", false)?,
+            ),
+        };
+        Ok(Self {
+            places,
+            usage,
+            peak,
+            oom,
+            pids,
+            cpu,
+        })
+    }
+
+    /// Descriptors through which a process enters: it writes `0` to each.
+    pub(crate) fn doors(&self) -> Result<Vec<OwnedFd>, GroupError> {
+        let open = |directory: &&Path| {
+            let path = directory.join("cgroup.procs");
+            OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .map(OwnedFd::from)
+                .map_err(|error| GroupError::Read(path.display().to_string(), error))
+        };
+        self.places.directories().iter().map(open).collect()
+    }
+
+    /// Memory, swap included: the sandbox has no more of both than this.
+    pub(crate) fn set_memory(&self, bytes: u64) -> Result<(), GroupError> {
+        match &self.places {
+            Parents::V1 { memory, .. } => {
+                let both = memory.join("memory.memsw.limit_in_bytes");
+                if !both.exists() {
+                    return set(memory, "memory.limit_in_bytes", bytes);
+                }
+                // The kernel refuses memory above memory and swap: raise that one first.
+                if set(memory, "memory.limit_in_bytes", bytes).is_ok() {
+                    return set(memory, "memory.memsw.limit_in_bytes", bytes);
+                }
+                set(memory, "memory.memsw.limit_in_bytes", bytes)?;
+                set(memory, "memory.limit_in_bytes", bytes)
+            }
+            Parents::V2(path) => {
+                set(path, "memory.max", bytes)?;
+                for file in ["memory.swap.max", "memory.zswap.max", "memory.oom.group"] {
+                    if path.join(file).exists() {
+                        set(path, file, 0)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn set_pids(&self, most: u32) -> Result<(), GroupError> {
+        let path = match &self.places {
+            Parents::V1 { pids, .. } => pids,
+            Parents::V2(path) => path,
+        };
+        set(path, "pids.max", u64::from(most))
+    }
+
+    pub(crate) fn set_cpu(&self, percent: u32, weight: u32) -> Result<(), GroupError> {
+        let quota = u64::from(percent.max(1)) * PERIOD_US / 100;
+        let weight = u64::from(weight.clamp(1, 10_000));
+        match &self.places {
+            Parents::V1 { cpu, .. } => {
+                set(cpu, "cpu.cfs_period_us", PERIOD_US)?;
+                set(cpu, "cpu.cfs_quota_us", quota)?;
+                set(cpu, "cpu.shares", (weight * 1_024 / 100).max(2))
+            }
+            Parents::V2(path) => {
+                set_text(path, "cpu.max", &format!("{quota} {PERIOD_US}"))?;
+                set(path, "cpu.weight", weight)
+            }
+        }
+    }
+
+    /// No quota: what is being killed should die at full speed.
+    pub(crate) fn lift_cpu(&self) {
+        let lifted = match &self.places {
+            Parents::V1 { cpu, .. } => set_text(cpu, "cpu.cfs_quota_us", "-1"),
+            Parents::V2(path) => set_text(path, "cpu.max", "max"),
+        };
+        if let Err(error) = lifted {
+            tracing::debug!(error = %error, "a dying sandbox keeps its quota");
+        }
+    }
+
+    pub(crate) fn usage(&self) -> u64 {
+        number(&self.usage)
+    }
+
+    /// Lets the peak start again from the present use, where the kernel can.
+    pub(crate) fn reset_peak(&self) {
+        // Linux before 6.12 has no such write on version 2; `peak` is then the peak
+        // of the sandbox's life, which is never too small.
+        let _unsupported = self.peak.write_at(b"0", 0);
+    }
+
+    pub(crate) fn peak(&self) -> u64 {
+        number(&self.peak)
+    }
+
+    /// Page cache, which the kernel gives back by itself.
+    pub(crate) fn file_cache(&self) -> u64 {
+        let (path, names) = match &self.places {
+            Parents::V1 { memory, .. } => (memory, ["total_inactive_file", "total_active_file"]),
+            Parents::V2(path) => (path, ["inactive_file", "active_file"]),
+        };
+        let text = fs::read_to_string(path.join("memory.stat")).unwrap_or_default();
+        names.iter().map(|name| field(&text, name)).sum()
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let cpu = match &self.places {
+            Parents::V1 { .. } => Duration::from_nanos(number(&self.cpu)),
+            Parents::V2(_) => Duration::from_micros(field(&text(&self.cpu), "usage_usec")),
+        };
+        Counters {
+            oom_kills: field(&text(&self.oom), "oom_kill"),
+            pids_refused: field(&text(&self.pids), "max"),
+            cpu,
+        }
+    }
+
+    /// How often the quota held it back; for the self-test.
+    pub(crate) fn throttled(&self) -> u64 {
+        let (Parents::V1 { cpu: path, .. } | Parents::V2(path)) = &self.places;
+        field(
+            &fs::read_to_string(path.join("cpu.stat")).unwrap_or_default(),
+            "nr_throttled",
+        )
+    }
+
+    /// Removes the directories. Zombies still count for a moment: tries for a second.
+    pub(crate) fn remove(self) -> Result<(), GroupError> {
+        remove(&self.places)
+    }
+}
+
+/// Removes a group whose processes are dead or dying.
+pub(super) fn remove(places: &Parents) -> Result<(), GroupError> {
+    let until = Instant::now() + Duration::from_secs(1);
+    for directory in places.directories() {
+        loop {
+            match fs::remove_dir(directory) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) if Instant::now() >= until => {
+                    return Err(GroupError::Remove(directory.display().to_string(), error));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set(directory: &Path, file: &str, value: u64) -> Result<(), GroupError> {
+    set_text(directory, file, &value.to_string())
+}
+
+fn set_text(directory: &Path, file: &str, value: &str) -> Result<(), GroupError> {
+    let path = directory.join(file);
+    fs::write(&path, value)
+        .map_err(|error| GroupError::Set(format!("{} to {value}", path.display()), error))
+}
+
+/// Reads from the start of an open file; the counters' files make their text anew each time.
+fn text(file: &File) -> String {
+    let mut buffer = [0_u8; 1_024];
+    let read = file.read_at(&mut buffer, 0).unwrap_or(0);
+    String::from_utf8_lossy(&buffer[..read]).into_owned()
+}
+
+fn number(file: &File) -> u64 {
+    text(file).trim().parse().unwrap_or(0)
+}
+
+fn field(text: &str, name: &str) -> u64 {
+    text.lines()
+        .find_map(|line| {
+            line.strip_prefix(name)?
+                .strip_prefix(' ')?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0)
+}

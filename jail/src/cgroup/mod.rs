@@ -1,0 +1,48 @@
+//! Resource groups: made by the worker, entered by nsjail before it starts anything.
+//!
+//! A worker has one parent group named after its block of uids, `patchbay-u<n>`, in
+//! each hierarchy, and one group per sandbox below it. Version 1 and version 2 of the
+//! kernel's interface differ in files and words only; [`Group`] hides that.
+//!
+//! Always: a group is made before its sandbox and removed after it, by the same
+//! place's number; the counters are read from outside, so nothing a tenant does
+//! changes them; what can't be made is an error that names the controller.
+
+mod find;
+mod group;
+
+use std::{fs, io};
+
+pub(crate) use find::{Parents, find};
+pub(crate) use group::{Counters, Group};
+
+#[derive(Debug, thiserror::Error)]
+pub enum GroupError {
+    #[error("cannot read {0}")]
+    Read(String, #[source] io::Error),
+    #[error("the cgroup controllers {0} are not available to this process")]
+    Missing(String),
+    #[error("cannot make {0}")]
+    Make(String, #[source] io::Error),
+    #[error("cannot set {0}")]
+    Set(String, #[source] io::Error),
+    #[error("cannot remove {0}")]
+    Remove(String, #[source] io::Error),
+}
+
+/// Makes a worker's parent group, ready to hold sandboxes' groups.
+pub(crate) fn make_parent(parents: &Parents) -> Result<(), GroupError> {
+    for directory in parents.directories() {
+        if let Err(error) = fs::create_dir(directory)
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(GroupError::Make(directory.display().to_string(), error));
+        }
+    }
+    if let Parents::V2(path) = parents {
+        let control = path.join("cgroup.subtree_control");
+        fs::write(&control, "+memory +pids +cpu")
+            .map_err(|error| GroupError::Set(control.display().to_string(), error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! What joins the worker and one execution: a socket for request and answer, two pipes
+//! for what is printed. The worker makes them and hands the far ends over; it never
+//! takes a descriptor from a sandbox.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::OFlag;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+
+use crate::limits::LOG_BYTES;
+
+const CHUNK: usize = 16 << 10;
+
+/// Near ends.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) answer: Answer,
+    pub(crate) stdout: Capture,
+    pub(crate) stderr: Capture,
+}
+
+/// Far ends, to be sent in this order.
+#[derive(Debug)]
+pub(crate) struct FarEnds([OwnedFd; 3]);
+
+impl FarEnds {
+    pub(crate) fn borrow(&self) -> [BorrowedFd<'_>; 3] {
+        let [socket, out, err] = &self.0;
+        [socket.as_fd(), out.as_fd(), err.as_fd()]
+    }
+}
+
+pub(crate) fn make() -> io::Result<(Channel, FarEnds)> {
+    let (near, far) = std::os::unix::net::UnixStream::pair()?;
+    near.set_nonblocking(true)?;
+    let (stdout, out) = Capture::make(LOG_BYTES)?;
+    let (stderr, err) = Capture::make(LOG_BYTES)?;
+    let answer = Answer {
+        socket: UnixStream::from_std(near)?,
+        got: Vec::new(),
+        closed: false,
+    };
+    let channel = Channel {
+        answer,
+        stdout,
+        stderr,
+    };
+    Ok((channel, FarEnds([far.into(), out, err])))
+}
+
+/// The near end of the socket: everything that came, unjudged.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    socket: UnixStream,
+    pub(crate) got: Vec<u8>,
+    closed: bool,
+}
+
+impl Answer {
+    pub(crate) async fn send(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.socket.write_all(frame).await
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.closed
+    }
+
+    /// Waits for more and takes it.
+    pub(crate) async fn fill(&mut self) -> io::Result<()> {
+        self.socket.readable().await?;
+        self.take_ready();
+        Ok(())
+    }
+
+    /// Takes what has come, without waiting.
+    pub(crate) fn take_ready(&mut self) {
+        loop {
+            self.got.reserve(CHUNK);
+            match self.socket.try_read_buf(&mut self.got) {
+                Ok(0) => {
+                    self.closed = true;
+                    return;
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.closed = true;
+                    return;
+                }
+            }
+            if self.got.len() > (4 << 20) {
+                return;
+            }
+        }
+    }
+}
+
+/// The near end of a pipe: keeps the beginning, counts the rest.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    pipe: pipe::Receiver,
+    kept: Vec<u8>,
+    most: usize,
+    total: u64,
+    closed: bool,
+}
+
+impl Capture {
+    pub(crate) fn make(most: usize) -> io::Result<(Self, OwnedFd)> {
+        let (near, far) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        let flags = nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
+        nix::fcntl::fcntl(&near, flags)?;
+        Ok((Self::of(near, most)?, far))
+    }
+
+    /// `near` must not block.
+    pub(crate) fn of(near: OwnedFd, most: usize) -> io::Result<Self> {
+        Ok(Self {
+            pipe: pipe::Receiver::from_owned_fd(near)?,
+            kept: Vec::new(),
+            most,
+            total: 0,
+            closed: false,
+        })
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.closed
+    }
+
+    pub(crate) const fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(crate) async fn fill(&mut self) -> io::Result<()> {
+        self.pipe.readable().await?;
+        self.take_ready();
+        Ok(())
+    }
+
+    /// Takes what has come, a bounded piece of it: the caller looks at the total in between.
+    pub(crate) fn take_ready(&mut self) {
+        let mut chunk = [0; CHUNK];
+        for _ in 0..16 {
+            match self.pipe.try_read(&mut chunk) {
+                Ok(0) => {
+                    self.closed = true;
+                    return;
+                }
+                Ok(read) => {
+                    let room = self.most - self.kept.len();
+                    self.kept.extend_from_slice(&chunk[..read.min(room)]);
+                    self.total += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.closed = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.total > self.kept.len() as u64
+    }
+
+    /// As text: replacement characters for what is no UTF-8, cut between characters and
+    /// marked where something is missing. At most `most` bytes.
+    pub(crate) fn into_text(self) -> String {
+        let text = String::from_utf8_lossy(&self.kept);
+        if self.total <= self.most as u64 && text.len() <= self.most {
+            return text.into_owned();
+        }
+        let mark = format!("\n[cut: {} bytes were printed]\n", self.total);
+        let mut end = self.most.saturating_sub(mark.len()).min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        // A character that the bound cut in two came out as one replacement: drop it.
+        format!("{}{mark}", text[..end].trim_end_matches('\u{fffd}'))
+    }
+}

@@ -1,0 +1,254 @@
+//! One execution: hands over the input, takes in what comes, watches the time.
+//!
+//! The answer is believed only together with the template's word that the process has
+//! ended and nothing is left of it, and with the counters of the group, which no code
+//! inside can change. Everything else ends the sandbox.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::time::{sleep_until, timeout};
+
+use crate::cgroup::{Counters, Group};
+use crate::channel::Channel;
+use crate::control::ControlError;
+use crate::frame::{DIRTY, HEADER, Kind, frame};
+use crate::judge::{Ended, Evidence, Reason, judge};
+use crate::limits::{FAILURE_BYTES, LOG_DRAIN_BYTES, SETTLE};
+use crate::outcome::Done;
+use crate::sandbox::{Context, Request, Sandbox, SandboxError};
+
+/// Growth of memory below which page cache isn't looked into.
+const CACHE_MATTERS: u64 = 8 << 20;
+
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    context: &'a Context<'a>,
+    output_bytes: usize,
+}
+
+/// The group's counters before an execution.
+struct Before {
+    counters: Counters,
+    usage: u64,
+    cache: u64,
+    at: Instant,
+}
+
+impl Before {
+    fn of(group: &Group) -> Self {
+        group.reset_peak();
+        Self {
+            counters: group.counters(),
+            usage: group.usage(),
+            cache: group.file_cache(),
+            at: Instant::now(),
+        }
+    }
+
+    /// Largest use of memory since, without what the kernel only cached.
+    fn peak(&self, group: &Group) -> u64 {
+        let grown = group.peak().saturating_sub(self.usage);
+        if grown <= CACHE_MATTERS {
+            return grown;
+        }
+        grown.saturating_sub(group.file_cache().saturating_sub(self.cache))
+    }
+}
+
+impl Sandbox {
+    /// Runs one execution. If the future is dropped, the sandbox is spent.
+    ///
+    /// # Errors
+    /// Only where the sandbox was gone before the input was handed over: run it in another.
+    pub async fn run(&mut self, request: Request<'_>) -> Result<Done, SandboxError> {
+        // Taken, so that a dropped future leaves a sandbox that refuses the next one.
+        let mut channel = self.next.take().ok_or(SandboxError::Gone)?;
+        let before = Before::of(&self.jail.remains()?.group);
+        let told = Told {
+            context: &request.context,
+            output_bytes: request.output_bytes,
+        };
+        let told =
+            serde_json::to_vec(&told).map_err(|error| SandboxError::Channel(error.into()))?;
+        let bytes = frame(Kind::Request, told.len() as u64, &[&told, request.input]);
+        let deadline = before.at + request.timeout;
+        match timeout(request.timeout, channel.answer.send(&bytes)).await {
+            Ok(Ok(())) => {}
+            // It reads the whole input before it runs anything: nothing has run.
+            Ok(Err(_)) | Err(_) => return Err(SandboxError::Gone),
+        }
+        let bound = HEADER + request.output_bytes.max(FAILURE_BYTES);
+        let mut reason = self.watch(&mut channel, deadline, bound).await;
+        let duration = before.at.elapsed();
+        if !matches!(reason, Reason::Ended(_)) {
+            self.put_to_death(&mut channel).await;
+            if matches!(reason, Reason::Died) && self.single_use {
+                reason = Reason::Ended(self.own_end().await);
+            }
+        }
+        take_rest(&mut channel);
+        let evidence = self.evidence(&before, reason, &request)?;
+        self.conclude(channel, &before, &evidence, duration).await
+    }
+
+    /// Until the execution is over, one way or another.
+    async fn watch(&mut self, channel: &mut Channel, deadline: Instant, bound: usize) -> Reason {
+        let bounded = self.jail.host.profile().bound_output;
+        let Channel {
+            answer,
+            stdout,
+            stderr,
+        } = channel;
+        loop {
+            tokio::select! {
+                biased;
+                ended = self.jail.control.receive(8) => return over(ended),
+                // A closed stream is told by the stream itself.
+                _ = answer.fill(), if answer.is_open() => {}
+                _ = stdout.fill(), if stdout.is_open() => {}
+                _ = stderr.fill(), if stderr.is_open() => {}
+                dead = self.jail.first.readable() => {
+                    drop(dead);
+                    return if self.cancelled.load(Ordering::Acquire) {
+                        Reason::Cancelled
+                    } else {
+                        Reason::Died
+                    };
+                }
+                () = sleep_until(deadline.into()) => return Reason::Timeout,
+            }
+            if answer.got.len() > bound {
+                return Reason::AnswerTooLarge;
+            }
+            if bounded && stdout.total() + stderr.total() > LOG_DRAIN_BYTES {
+                return Reason::OutputTooLarge;
+            }
+            if Instant::now() >= deadline {
+                return Reason::Timeout;
+            }
+        }
+    }
+
+    /// Kills all of it and takes in what was printed before.
+    async fn put_to_death(&mut self, channel: &mut Channel) {
+        self.jail.kill();
+        let dying = async {
+            let _dead = self.jail.first.readable().await;
+            while channel.stdout.is_open() && channel.stdout.total() <= LOG_DRAIN_BYTES {
+                let _closed = channel.stdout.fill().await;
+            }
+            while channel.stderr.is_open() && channel.stderr.total() <= LOG_DRAIN_BYTES {
+                let _closed = channel.stderr.fill().await;
+            }
+        };
+        if timeout(SETTLE, dying).await.is_err() {
+            tracing::warn!("a killed sandbox is slow to die");
+        }
+    }
+
+    /// How a template that ran the execution itself ended: nsjail passes it on.
+    async fn own_end(&mut self) -> Ended {
+        let until = Instant::now() + SETTLE;
+        let mut ended = Ended::default();
+        while let Some(remains) = self.jail.remains.as_mut() {
+            match remains.nsjail.try_wait() {
+                Ok(Some(status)) => {
+                    let code = status.code().unwrap_or_default();
+                    ended.exit = (code <= 128).then_some(code);
+                    ended.signal = (code > 128).then_some(code - 128);
+                    break;
+                }
+                Ok(None) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                _ => break,
+            }
+        }
+        ended
+    }
+
+    fn evidence(
+        &self,
+        before: &Before,
+        reason: Reason,
+        request: &Request<'_>,
+    ) -> Result<Evidence, SandboxError> {
+        let now = self.jail.remains()?.group.counters();
+        Ok(Evidence {
+            reason,
+            oom_kills: now.oom_kills.saturating_sub(before.counters.oom_kills),
+            pids_refused: now
+                .pids_refused
+                .saturating_sub(before.counters.pids_refused),
+            cpu: now.cpu.saturating_sub(before.counters.cpu),
+            timeout: request.timeout,
+            output_bytes: request.output_bytes,
+            strict: self.jail.host.profile().strict_frames,
+        })
+    }
+
+    async fn conclude(
+        &mut self,
+        channel: Channel,
+        before: &Before,
+        evidence: &Evidence,
+        duration: Duration,
+    ) -> Result<Done, SandboxError> {
+        let (result, sound) = judge(evidence, &channel.answer.got);
+        let memory_peak = before.peak(&self.jail.remains()?.group);
+        let reusable = sound
+            && !self.single_use
+            && !self.cancelled.load(Ordering::Acquire)
+            && self.fork_ahead().await.is_ok();
+        if !reusable {
+            self.next = None;
+            self.jail.kill();
+        }
+        Ok(Done {
+            result,
+            truncated: channel.stdout.is_cut() || channel.stderr.is_cut(),
+            stdout: channel.stdout.into_text(),
+            stderr: channel.stderr.into_text(),
+            cpu: evidence.cpu,
+            duration,
+            memory_peak,
+            reusable,
+        })
+    }
+}
+
+/// The template's word about a process that has ended.
+fn over(ended: Result<(crate::frame::Header, Vec<u8>), ControlError>) -> Reason {
+    let Ok((header, body)) = ended else {
+        return Reason::Died;
+    };
+    let Ok([s0, s1, s2, s3, f0, f1, f2, f3]) = <[u8; 8]>::try_from(body) else {
+        return Reason::Died;
+    };
+    if header.kind != Kind::Ended {
+        return Reason::Died;
+    }
+    let status = u32::from_be_bytes([s0, s1, s2, s3]);
+    let flags = u32::from_be_bytes([f0, f1, f2, f3]);
+    let signal = status & 0x7f;
+    Reason::Ended(Ended {
+        exit: (signal == 0).then(|| i32::from((status >> 8).to_le_bytes()[0])),
+        signal: (signal != 0).then(|| i32::from(signal.to_le_bytes()[0])),
+        dirty: flags & DIRTY != 0,
+    })
+}
+
+/// All writers are dead: what they wrote is here, and nothing more will come.
+fn take_rest(channel: &mut Channel) {
+    channel.answer.take_ready();
+    for capture in [&mut channel.stdout, &mut channel.stderr] {
+        let mut seen = u64::MAX;
+        while capture.is_open() && capture.total() != seen {
+            seen = capture.total();
+            capture.take_ready();
+        }
+    }
+}

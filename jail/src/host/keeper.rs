@@ -1,0 +1,310 @@
+//! The thread that starts sandboxes, and the one that buries them.
+//!
+//! The kernel kills nsjail when the *thread* that started it ends
+//! (`PR_SET_PDEATHSIG`), so one thread starts all of them and lives as long as the
+//! process; whoever kills the worker kills its sandboxes. This thread alone sees the
+//! mounts that sandboxes are made of.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd;
+use tokio::sync::oneshot;
+
+use super::{BootError, HostError, mounts};
+use crate::cgroup::{Group, Parents};
+use crate::limits::DYING;
+use crate::profile::{Place, Profile};
+use crate::sys::{self, Entering};
+use crate::uids::Block;
+
+/// First words of the interpreter: takes the runner from descriptor `argv[1]`.
+const BOOTSTRAP: &str = include_str!("../runner/bootstrap.py");
+
+/// A started nsjail, not heard from yet.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) remains: Remains,
+    pub(crate) control: UnixStream,
+    /// What the template prints: the import's output.
+    pub(crate) output: OwnedFd,
+    /// What nsjail itself says.
+    pub(crate) log: OwnedFd,
+}
+
+/// All that must be given back when a sandbox ends.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(crate) nsjail: Child,
+    /// Of the jail's pid 1, once known.
+    pub(crate) first: Option<OwnedFd>,
+    pub(crate) group: Group,
+    pub(crate) place: u32,
+}
+
+type Order = oneshot::Sender<Result<Started, BootError>>;
+
+/// Sends orders to the thread; it ends when every copy is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Keeper {
+    orders: Sender<Order>,
+}
+
+/// What the thread knows.
+#[derive(Debug)]
+pub(crate) struct Shop {
+    pub(crate) nsjail: PathBuf,
+    pub(crate) profile: Profile,
+    pub(crate) block: Arc<Block>,
+    pub(crate) parents: Parents,
+}
+
+impl Keeper {
+    /// Starts the thread and prepares its mounts.
+    pub(crate) fn start(shop: Shop, rootfs: PathBuf, state: PathBuf) -> Result<Self, HostError> {
+        let (orders, taken) = channel();
+        let (told, answer) = channel();
+        let main = move || match mounts::prepare(&rootfs, &[&state, &shop.nsjail]) {
+            Ok(place) => {
+                let _listener_gone = told.send(Ok(()));
+                serve(&shop, &place, &taken);
+            }
+            Err(error) => {
+                let _listener_gone = told.send(Err(error));
+            }
+        };
+        std::thread::Builder::new()
+            .name("jail-keeper".into())
+            .spawn(main)
+            .map_err(HostError::Thread)?;
+        answer.recv().map_err(|_| HostError::Ended)??;
+        Ok(Self { orders })
+    }
+
+    pub(crate) async fn order(&self) -> Result<Started, BootError> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(reply).map_err(|_| BootError::Ended)?;
+        answer.await.map_err(|_| BootError::Ended)?
+    }
+}
+
+fn serve(shop: &Shop, place: &Path, orders: &Receiver<Order>) {
+    while let Ok(reply) = orders.recv() {
+        if reply.is_closed() {
+            continue;
+        }
+        // Should nobody wait any more, dropping kills it: the reply carries all of it.
+        if let Err(Ok(unwanted)) = reply.send(start(shop, place)) {
+            bury(unwanted.remains, &shop.block);
+        }
+    }
+}
+
+fn start(shop: &Shop, mounts: &Path) -> Result<Started, BootError> {
+    let place = shop.block.place().ok_or(BootError::Full)?;
+    start_at(shop, mounts, place).inspect_err(|_| shop.block.give_back(place))
+}
+
+fn start_at(shop: &Shop, mounts: &Path, place: u32) -> Result<Started, BootError> {
+    let group = Group::make(&shop.parents, &format!("s{place}"))?;
+    let begun = begin(shop, mounts, place, &group);
+    let (nsjail, control, output, log) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            if let Err(left) = group.remove() {
+                tracing::error!(error = %left, "an empty group is left");
+            }
+            return Err(error);
+        }
+    };
+    Ok(Started {
+        remains: Remains {
+            nsjail,
+            first: None,
+            group,
+            place,
+        },
+        control,
+        output,
+        log,
+    })
+}
+
+type Begun = (Child, UnixStream, OwnedFd, OwnedFd);
+
+fn begin(shop: &Shop, mounts: &Path, place: u32, group: &Group) -> Result<Begun, BootError> {
+    let (control, far) = UnixStream::pair().map_err(BootError::Socket)?;
+    let (output, output_end) = pipe()?;
+    let (log, log_end) = pipe()?;
+    let config = mounts.join("profiles").join(format!("s{place}.cfg"));
+    let text = shop.profile.render(Place {
+        mounts: &mounts.display().to_string(),
+        uid: shop.block.uid(place),
+        control: far.as_raw_fd(),
+        log: log_end.as_raw_fd(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+    });
+    fs::write(&config, text).map_err(BootError::Profile)?;
+    let entering = Entering {
+        groups: group.doors()?,
+        keep: vec![far.as_raw_fd(), log_end.as_raw_fd()],
+    };
+    let mut command = Command::new(&shop.nsjail);
+    command
+        .arg("--config")
+        .arg(&config)
+        .args([
+            "--",
+            "/usr/bin/python3.11",
+            "-I",
+            "-S",
+            "-B",
+            "-u",
+            "-X",
+            "utf8",
+            "-c",
+            BOOTSTRAP,
+        ])
+        .arg(far.as_raw_fd().to_string())
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(File::from(
+            output_end.try_clone().map_err(BootError::Socket)?,
+        )))
+        .stderr(Stdio::from(File::from(output_end)));
+    let nsjail = sys::spawn_inside(&mut command, entering).map_err(BootError::Spawn)?;
+    control.set_nonblocking(true).map_err(BootError::Socket)?;
+    Ok((nsjail, control, output, log))
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), BootError> {
+    let (near, far) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)
+        .map_err(|error| BootError::Socket(error.into()))?;
+    let flags = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
+    nix::fcntl::fcntl(&near, flags).map_err(|error| BootError::Socket(error.into()))?;
+    Ok((near, far))
+}
+
+/// Buries sandboxes: started first of all, ends when every sender is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Undertaker {
+    remains: Sender<Remains>,
+}
+
+impl Undertaker {
+    pub(crate) fn start(block: Arc<Block>, parents: Parents) -> Result<Self, HostError> {
+        let (remains, brought) = channel::<Remains>();
+        let main = move || {
+            while let Ok(remains) = brought.recv() {
+                bury(remains, &block);
+            }
+            crate::host::sweep::groups(&parents);
+        };
+        std::thread::Builder::new()
+            .name("jail-undertaker".into())
+            .spawn(main)
+            .map_err(HostError::Thread)?;
+        Ok(Self { remains })
+    }
+
+    /// Kills at once, buries in time.
+    pub(crate) fn bring(&self, remains: Remains) {
+        kill(&remains);
+        if self.remains.send(remains).is_err() {
+            tracing::error!("a killed sandbox could not be buried");
+        }
+    }
+}
+
+/// SIGKILL to the jail's pid 1, which ends its pid namespace and then nsjail.
+pub(crate) fn kill(remains: &Remains) {
+    remains.group.lift_cpu();
+    if let Some(first) = &remains.first {
+        let _gone_already = sys::pidfd_kill(first);
+    }
+}
+
+/// Waits until nsjail is gone, removes the group, frees the uids.
+fn bury(mut remains: Remains, block: &Block) {
+    if remains.first.is_none() {
+        remains.first = first_process(remains.nsjail.id()).ok();
+    }
+    kill(&remains);
+    if !wait(&mut remains.nsjail) {
+        tracing::warn!(
+            place = remains.place,
+            "nsjail outlived its sandbox and is killed"
+        );
+        let _gone_already = remains.nsjail.kill();
+        wait(&mut remains.nsjail);
+    }
+    let place = remains.place;
+    match remains.group.remove() {
+        Ok(()) => block.give_back(place),
+        // Its uids are not used again: something may still run under them.
+        Err(error) => tracing::error!(place, error = %error, "a sandbox could not be buried"),
+    }
+}
+
+fn wait(nsjail: &mut Child) -> bool {
+    let Ok(id) = i32::try_from(nsjail.id()) else {
+        return false;
+    };
+    let until = Instant::now() + DYING;
+    let Ok(pidfd) = sys::pidfd_open(id) else {
+        return matches!(nsjail.try_wait(), Ok(Some(_)));
+    };
+    loop {
+        if matches!(nsjail.try_wait(), Ok(Some(_)) | Err(_)) {
+            return true;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let _checked_above = poll(
+            &mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)],
+            timeout,
+        );
+    }
+}
+
+/// The jail's pid 1: nsjail's only child.
+pub(crate) fn first_process(nsjail: u32) -> io::Result<OwnedFd> {
+    let children = fs::read_to_string(format!("/proc/{nsjail}/task/{nsjail}/children"))?;
+    let pid: i32 = children
+        .split_whitespace()
+        .next()
+        .and_then(|pid| pid.parse().ok())
+        .ok_or(io::ErrorKind::NotFound)?;
+    let pidfd = sys::pidfd_open(pid)?;
+    // Only now can the number not come to mean another process.
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let inner = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:")?.split_whitespace().last());
+    if inner != Some("1") {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(pidfd)
+}
+
+/// The pid behind a pidfd, for `/proc`.
+pub(crate) fn pid_of(pidfd: &OwnedFd) -> io::Result<i32> {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let text = fs::read_to_string(path)?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+        .filter(|&pid| pid > 0)
+        .ok_or_else(|| io::ErrorKind::NotFound.into())
+}

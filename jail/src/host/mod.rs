@@ -1,0 +1,198 @@
+//! What a worker needs from its host, made once at its start.
+//!
+//! [`Host::prepare`] takes a block of uids (its lock is this worker's sign of life),
+//! sweeps what dead workers left, makes the parent groups, and starts three threads:
+//! the keeper starts sandboxes, the undertaker buries them, the visitor resizes their
+//! `/tmp`. Nothing of it is inherited by other processes, and nothing is left when
+//! the process ends, however it ends: mounts live in the keeper's namespace, locks
+//! with the process, sandboxes die with the keeper, and empty groups are swept by the
+//! next worker.
+
+mod keeper;
+mod mounts;
+mod sweep;
+mod visit;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+pub(crate) use keeper::{Remains, Undertaker, kill};
+pub use mounts::MountError;
+pub use visit::VisitError;
+pub(crate) use visit::Visitor;
+
+use crate::cgroup::{self, GroupError};
+use crate::profile::Profile;
+use crate::sandbox::GenericSandbox;
+use crate::uids::{self, Block, UidError};
+use keeper::{Keeper, Shop};
+
+/// Where things are and how many there may be.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// A directory of this worker's own; may lie below one that only root can enter.
+    pub state_dir: PathBuf,
+    /// What `ops/rootfs` built.
+    pub rootfs: PathBuf,
+    /// The nsjail binary.
+    pub nsjail: PathBuf,
+    /// Names this worker in messages.
+    pub name: String,
+    /// Sandboxes alive at once, at most 1,000.
+    pub max_sandboxes: u32,
+}
+
+/// What keeps a host from running sandboxes.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error("sandboxes can be made by root only")]
+    NotRoot,
+    #[error("{0} is not there; ops/up makes it")]
+    Absent(PathBuf),
+    #[error("no uids for sandboxes")]
+    Uids(#[from] UidError),
+    #[error("no resource groups for sandboxes")]
+    Groups(#[from] GroupError),
+    #[error("no mounts for sandboxes")]
+    Mounts(#[from] MountError),
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    #[error("a thread ended at once")]
+    Ended,
+    #[error("cannot take in orphans")]
+    Subreaper(#[source] nix::Error),
+}
+
+/// A sandbox that did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    #[error("as many sandboxes live as may")]
+    Full,
+    #[error("the keeper thread has ended")]
+    Ended,
+    #[error("no resource group")]
+    Group(#[from] GroupError),
+    #[error("cannot make its sockets")]
+    Socket(#[source] io::Error),
+    #[error("cannot write its profile")]
+    Profile(#[source] io::Error),
+    #[error("cannot start nsjail")]
+    Spawn(#[source] io::Error),
+    #[error("it was not ready in time; nsjail said: {0}")]
+    Slow(String),
+    #[error("it ended before it was ready; nsjail said: {said}")]
+    Died {
+        said: String,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The prepared host; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    keeper: Keeper,
+    undertaker: Undertaker,
+    visitor: Visitor,
+    profile: Profile,
+    /// The runner as the first sandbox compiled it.
+    compiled: OnceLock<Vec<u8>>,
+}
+
+impl Host {
+    /// Makes mounts (seen by nobody else), takes a block of uids nobody else on the
+    /// host has, makes the parent groups, and sweeps what dead workers left.
+    ///
+    /// # Errors
+    /// Where the host can't do one of these; the text names the step.
+    pub fn prepare(config: &HostConfig) -> Result<Self, HostError> {
+        Self::prepare_with(config, Profile::default())
+    }
+
+    /// As [`Host::prepare`], with a profile that a test has weakened.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "testing")]
+    pub fn prepare_weakened(config: &HostConfig, profile: Profile) -> Result<Self, HostError> {
+        Self::prepare_with(config, profile)
+    }
+
+    fn prepare_with(config: &HostConfig, profile: Profile) -> Result<Self, HostError> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err(HostError::NotRoot);
+        }
+        for path in [&config.nsjail, &config.rootfs] {
+            if !path.exists() {
+                return Err(HostError::Absent(path.clone()));
+            }
+        }
+        // Should nsjail die before what it holds, this process reaps that, not the host's init.
+        nix::sys::prctl::set_child_subreaper(true).map_err(HostError::Subreaper)?;
+        let top = cgroup::find()?;
+        uids::make_locks().map_err(UidError::Locks)?;
+        sweep::dead_workers(&top);
+        let block = Block::take(config.max_sandboxes, |number, uids| {
+            sweep::block(&top, number, &uids)
+        })?;
+        let parents = top.join(&sweep::name(block.number()));
+        cgroup::make_parent(&parents)?;
+        tracing::info!(
+            worker = config.name,
+            block = block.number(),
+            "host prepared"
+        );
+        let block = Arc::new(block);
+        let undertaker = Undertaker::start(block.clone(), parents.clone())?;
+        let visitor = Visitor::start()?;
+        let shop = Shop {
+            nsjail: config.nsjail.clone(),
+            profile: profile.clone(),
+            block,
+            parents,
+        };
+        let keeper = Keeper::start(shop, config.rootfs.clone(), config.state_dir.clone())?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                keeper,
+                undertaker,
+                visitor,
+                profile,
+                compiled: OnceLock::new(),
+            }),
+        })
+    }
+
+    /// A sandbox that knows no version yet. 40 ms: use a [`crate::Pool`].
+    ///
+    /// # Errors
+    /// Where nsjail or the runner in it didn't come up.
+    pub async fn boot(&self) -> Result<GenericSandbox, BootError> {
+        let started = self.inner.keeper.order().await?;
+        crate::boot::greet(self, started).await
+    }
+
+    pub(crate) fn undertaker(&self) -> &Undertaker {
+        &self.inner.undertaker
+    }
+
+    pub(crate) fn visitor(&self) -> &Visitor {
+        &self.inner.visitor
+    }
+
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.inner.profile
+    }
+
+    pub(crate) fn compiled(&self) -> &OnceLock<Vec<u8>> {
+        &self.inner.compiled
+    }
+}
+
+pub(crate) use keeper::{Started, first_process};

@@ -1,0 +1,279 @@
+//! What nsjail is told: one typed profile, rendered to its text format.
+//!
+//! Nothing is inherited: each namespace, mount, limit and variable is written here,
+//! with its reason, because nsjail's defaults (1 MiB files, nice 19, 600 s, no
+//! `/proc`) are not what we mean. Each line has an attack in `tests/hostile`, and the
+//! [`Profile`]'s fields are what those tests change to see the attack succeed.
+
+use std::fmt::Write as _;
+
+use crate::limits::{SHM_BYTES, SHM_INODES};
+use crate::seccomp;
+
+/// Environment of the interpreter and everything it starts. `/proc/self/environ` shows
+/// it for ever: nothing secret may be here.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    // Resolve symbols before the first fork, not in each child.
+    ("LD_BIND_NOW", "1"),
+    // One thread each: else numpy starts threads at import, which no fork survives.
+    ("OPENBLAS_NUM_THREADS", "1"),
+    ("OMP_NUM_THREADS", "1"),
+    ("MKL_NUM_THREADS", "1"),
+    ("HOME", "/tmp"),
+    ("PATH", "/usr/bin"),
+    ("LANG", "C.UTF-8"),
+    ("TZ", "UTC"),
+];
+
+/// Cores that code in a sandbox sees, on however large a host: thread pools sized by
+/// it must fit the plan's processes.
+const CORES: usize = 4;
+
+/// What a sandbox is made of. [`Profile::default`] is the only one that ever runs
+/// tenants' code; tests weaken one line at a time.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(unreachable_pub, reason = "public to tests")
+)]
+pub struct Profile {
+    /// Calls allowed besides the list; `None` of the list at all where `seccomp` is off.
+    pub allow: Vec<&'static str>,
+    pub seccomp: bool,
+    /// Mount options of `/proc`.
+    pub proc_options: &'static str,
+    /// The root is read-only.
+    pub root_read_only: bool,
+    pub code_read_only: bool,
+    /// A net namespace of its own.
+    pub own_net: bool,
+    /// Executions run under a uid that isn't the template's.
+    pub second_uid: bool,
+    /// The template can't be looked into.
+    pub hide_template: bool,
+    /// Queued signals are bounded per sandbox.
+    pub bound_signals: bool,
+    /// What an execution leaves is killed and removed.
+    pub sweep: bool,
+    /// Bounds of the groups are set.
+    pub bound_memory: bool,
+    pub bound_pids: bool,
+    pub bound_scratch: bool,
+    /// Trailing bytes and strange frames are refused.
+    pub strict_frames: bool,
+    /// Output past the bound ends the execution.
+    pub bound_output: bool,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            seccomp: true,
+            proc_options: "subset=pid,hidepid=invisible",
+            root_read_only: true,
+            code_read_only: true,
+            own_net: true,
+            second_uid: true,
+            hide_template: true,
+            bound_signals: true,
+            sweep: true,
+            bound_memory: true,
+            bound_pids: true,
+            bound_scratch: true,
+            strict_frames: true,
+            bound_output: true,
+        }
+    }
+}
+
+/// What differs from sandbox to sandbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// Directory in which the worker has `root` and `dev`.
+    pub(crate) mounts: &'a str,
+    /// Host uid of the template; the executions' is the next one.
+    pub(crate) uid: u32,
+    /// Descriptor of the control socket in nsjail.
+    pub(crate) control: i32,
+    /// Where nsjail writes its own messages.
+    pub(crate) log: i32,
+    pub(crate) cores: usize,
+}
+
+impl Profile {
+    pub(crate) fn render(&self, place: Place<'_>) -> String {
+        let mut out = String::with_capacity(8_192);
+        self.identity(&mut out, place);
+        limits(&mut out);
+        self.namespaces(&mut out, place);
+        self.mounts(&mut out, place);
+        for (name, value) in ENVIRONMENT {
+            put(&mut out, &format!("envar: \"{name}={value}\""));
+        }
+        if self.seccomp {
+            let policy = seccomp::policy(&self.allow);
+            put(&mut out, &format!("seccomp_string: \"{policy}\""));
+        }
+        out
+    }
+
+    fn identity(&self, out: &mut String, place: Place<'_>) {
+        for line in [
+            "mode: ONCE",
+            "hostname: \"sandbox\"",
+            "cwd: \"/tmp\"",
+            // Time is kept by the worker, by pidfd.
+            "time_limit: 0",
+            // nsjail's default of 19 costs a third of the rate.
+            "nice_level: 0",
+            "log_level: WARNING",
+            "keep_env: false",
+            // Used to become the second uid and to kill what that one leaves; dropped in each child.
+            "cap: \"CAP_SETUID\"",
+            "cap: \"CAP_SETGID\"",
+            "cap: \"CAP_KILL\"",
+        ] {
+            put(out, line);
+        }
+        put(out, &format!("log_fd: {}", place.log));
+        put(out, &format!("pass_fd: {}", place.control));
+        let uid = place.uid;
+        for map in ["uidmap", "gidmap"] {
+            put(
+                out,
+                &format!("{map} {{ inside_id: \"1000\" outside_id: \"{uid}\" count: 2 }}"),
+            );
+        }
+        if place.cores > CORES {
+            put(out, &format!("max_cpus: {CORES}"));
+        }
+    }
+
+    fn namespaces(&self, out: &mut String, _place: Place<'_>) {
+        for (name, on) in [
+            ("newnet", self.own_net),
+            ("newuser", true),
+            ("newns", true),
+            ("newpid", true),
+            ("newipc", true),
+            ("newuts", true),
+            ("newcgroup", true),
+        ] {
+            put(out, &format!("clone_{name}: {on}"));
+        }
+        // Code may serve and call itself on 127.0.0.1.
+        put(out, "iface_no_lo: false");
+    }
+
+    fn mounts(&self, out: &mut String, place: Place<'_>) {
+        let at = place.mounts;
+        let root_rw = !self.root_read_only;
+        let code_mode = if self.code_read_only { "755" } else { "1777" };
+        // One mount with nothing below it: a read-only remount that isn't recursive misses nothing.
+        put(
+            out,
+            &format!(
+                "mount {{ src: \"{at}/root\" dst: \"/\" is_bind: true rw: {root_rw} nosuid: true nodev: true }}"
+            ),
+        );
+        // Devices need `dev`; their modes say who may write (read-only mounts don't).
+        put(
+            out,
+            &format!(
+                "mount {{ src: \"{at}/dev\" dst: \"/dev\" is_bind: true rw: false nosuid: true noexec: true }}"
+            ),
+        );
+        // Only pid directories, and only one's own: nothing of the host, nothing of the template.
+        put(
+            out,
+            &format!(
+                "mount {{ dst: \"/proc\" fstype: \"proc\" rw: false options: \"{}\" nosuid: true nodev: true \
+                 noexec: true }}",
+                self.proc_options
+            ),
+        );
+        // Resized by plan when a version is bound. Sticky and the template's, so that executions
+        // can change neither the mode nor the files of the import.
+        put(out, &tmpfs("/tmp", 16 << 20, 1_024, "1777", false));
+        // Without it no multiprocessing.Lock; never executable.
+        put(out, &tmpfs("/dev/shm", SHM_BYTES, SHM_INODES, "1777", true));
+        // The version's source, written once by the template, which is not the executions' uid.
+        put(out, &tmpfs("/code", 4 << 20, 1_024, code_mode, false));
+    }
+}
+
+fn tmpfs(at: &str, bytes: u64, inodes: u64, mode: &str, noexec: bool) -> String {
+    format!(
+        "mount {{ dst: \"{at}\" fstype: \"tmpfs\" rw: true options: \"size={bytes},nr_inodes={inodes},mode={mode}\" \
+         nosuid: true nodev: true noexec: {noexec} }}"
+    )
+}
+
+fn limits(out: &mut String) {
+    for line in [
+        // Memory, cpu and processes are bounded by the groups, files by the size of /tmp.
+        "rlimit_as_type: INF",
+        "rlimit_cpu_type: INF",
+        "rlimit_fsize_type: INF",
+        // No core file.
+        "rlimit_core: 0",
+        "rlimit_core_type: VALUE",
+        "rlimit_nofile: 256",
+        "rlimit_nofile_type: VALUE",
+        // Second wall behind the pids group.
+        "rlimit_nproc: 4096",
+        "rlimit_nproc_type: VALUE",
+        "rlimit_stack: 8",
+        "rlimit_stack_type: VALUE",
+        "rlimit_memlock: 64",
+        "rlimit_memlock_type: VALUE",
+        "rlimit_rtprio: 0",
+        "rlimit_rtprio_type: VALUE",
+        "rlimit_msgqueue: 0",
+        "rlimit_msgqueue_type: VALUE",
+    ] {
+        put(out, line);
+    }
+}
+
+fn put(out: &mut String, line: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text() -> String {
+        let place = Place {
+            mounts: "/mnt",
+            uid: 200_000,
+            control: 9,
+            log: 10,
+            cores: 64,
+        };
+        Profile::default().render(place)
+    }
+
+    #[test]
+    fn nothing_of_the_host_but_the_worker_s_two_mounts_is_in_the_profile() {
+        let sources: Vec<&str> = text_sources();
+        assert_eq!(sources, ["/mnt/root", "/mnt/dev"]);
+    }
+
+    fn text_sources() -> Vec<&'static str> {
+        let text: &'static str = Box::leak(text().into_boxed_str());
+        text.lines()
+            .filter_map(|line| line.split("src: \"").nth(1)?.split('"').next())
+            .collect()
+    }
+
+    #[test]
+    fn every_namespace_is_its_own() {
+        for name in ["net", "user", "ns", "pid", "ipc", "uts", "cgroup"] {
+            assert!(text().contains(&format!("clone_new{name}: true")), "{name}");
+        }
+    }
+}

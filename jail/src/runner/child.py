@@ -1,0 +1,57 @@
+"""One execution: takes its request, runs the user's code, answers once, ends."""
+
+import posix
+import sys
+from _signal import SIGPIPE
+
+frames = use("frames")
+house = use("house")
+invoke = use("invoke")
+json = use("json")
+failure = use("failure")
+
+getpid, _exit = posix.getpid, posix._exit
+
+
+def run(bound, fds, settings):
+    """In the forked child. Never returns."""
+    try:
+        house.take_streams(*fds)
+        house.as_execution(settings["second_uid"])
+        house.seed()
+        execute(bound)
+    finally:
+        # Whatever goes wrong here is no answer, which the worker knows to name.
+        _exit(70)
+
+
+def run_alone(bound, fds):
+    """In the template itself, which ends with it: for versions that can't be forked."""
+    try:
+        house.take_streams(*fds)
+        house.drop_capabilities()
+        house.prctl(house.PR_SET_DUMPABLE, 1)
+        house.seed()
+        execute(bound)
+    finally:
+        _exit(70)
+
+
+def execute(bound):
+    try:
+        kind, context, body, = frames.receive(3)
+    except frames.Closed:
+        _exit(0)
+    if kind != frames.REQUEST:
+        _exit(70)
+    me = getpid()
+    kind, answer = invoke.answer(bound, body[context:], body[:context])
+    house.flush()
+    if getpid() != me:
+        # A process that user code forked came back here: it is no execution.
+        _exit(0 if kind == frames.RESULT else 1)
+    try:
+        frames.send(3, kind, 0, answer)
+    except OSError:
+        pass  # the channel was closed by the user's code: no answer
+    _exit(0)

@@ -1,0 +1,177 @@
+"""The process as user code finds it: descriptors, uids, signals, streams, limits."""
+
+import _ctypes
+import _signal
+import builtins
+import codecs
+import posix
+import resource
+import sys
+
+RLIMIT_SIGPENDING = 11
+PR_SET_DUMPABLE = 4
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+CAPABILITY_VERSION_3 = 0x20080522
+TEMPLATE, EXECUTION = 1000, 1001
+SHOWN = ["/tmp", "/dev/shm"]
+
+_libc = _ctypes.dlopen(None, 0)
+_prctl = _ctypes.dlsym(_libc, "prctl")
+_capset = _ctypes.dlsym(_libc, "capset")
+_fflush = _ctypes.dlsym(_libc, "fflush")
+_call = _ctypes.call_function
+_setrlimit = resource.setrlimit
+_statvfs = posix.statvfs
+_getpid = posix.getpid
+
+
+class LimitError(Exception):
+    """A wall of the sandbox could not be put up."""
+
+
+def at_boot():
+    """Once, before anything of a tenant is here."""
+    posix.umask(0o022)
+    for number in range(1, 65):
+        if number not in (9, 19, 32, 33):
+            _signal.signal(number, _signal.SIG_DFL)
+    # What plain Python does; everything else at its default, whatever was inherited.
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
+    _signal.signal(_signal.SIGXFSZ, _signal.SIG_IGN)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
+    posix.setgroups([])
+    codecs.register_error("patchbay.replace", lambda error: ("\ufffd", error.end))
+    sys.stdout.reconfigure(encoding="utf-8", errors="patchbay.replace")
+    sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.dont_write_bytecode = True
+    sys.executable = "/usr/bin/python3.11"
+    if "/code" not in sys.path:
+        sys.path.append("/code")
+    import _sitebuiltins
+
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+
+
+def before_import(settings):
+    """The walls that a test may take away, one at a time."""
+    if settings["bound_signals"]:
+        # Counted over the owner of all sandboxes; the bound holds in each.
+        _setrlimit(RLIMIT_SIGPENDING, (256, 256))
+    if settings["hide_template"]:
+        prctl(PR_SET_DUMPABLE, 0)
+
+
+def prctl(*words):
+    if _call(_prctl, (*words, *(0,) * (5 - len(words)))) != 0:
+        raise LimitError("prctl")
+
+
+def drop_capabilities():
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    header = CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4)
+    if _call(_capset, (header, bytes(24))) != 0:
+        raise LimitError("capset")
+
+
+def as_execution(second_uid):
+    """In the child: another uid, no capability, an ordinary process otherwise."""
+    if second_uid:
+        posix.setresgid(EXECUTION, EXECUTION, EXECUTION)
+        posix.setresuid(EXECUTION, EXECUTION, EXECUTION)
+    drop_capabilities()
+    prctl(PR_SET_DUMPABLE, 1)
+
+
+def take_streams(channel, out, err):
+    """Descriptors of an execution: 0 at its end, 1 and 2 the log, 3 the channel."""
+    posix.dup2(channel, 3, False)
+    posix.dup2(out, 1, True)
+    posix.dup2(err, 2, True)
+    for fd in (channel, out, err):
+        if fd > 3:
+            posix.close(fd)
+
+
+def seed():
+    """New randomness where it was copied by the fork; `random` reseeds itself."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        try:
+            numpy_random.seed()
+        except Exception:
+            pass
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr, _stdout, _stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            pass
+    _call(_fflush, (None,))
+
+
+_stdout, _stderr = sys.stdout, sys.stderr
+
+
+def shown():
+    """What an execution could leave in files: free blocks and inodes of both."""
+    both = []
+    for place in SHOWN:
+        now = _statvfs(place)
+        both.append((now.f_bfree, now.f_ffree))
+    return both
+
+
+def unsafe_to_fork():
+    """Why a fork of this process would not be what the import made, or None."""
+    if len(posix.listdir("/proc/self/task")) > 1:
+        return "threads run after the import"
+    try:
+        posix.waitpid(-1, posix.WNOHANG)
+        return "processes run after the import"
+    except ChildProcessError:
+        pass
+    if posix.getresuid() != (TEMPLATE,) * 3:
+        return "the import changed its user"
+    for name in posix.listdir("/proc/self/fd"):
+        if int(name) > 3:
+            try:
+                posix.stat("/proc/self/fd/" + name)
+            except OSError:
+                continue  # the listing's own
+            return "files stay open after the import"
+    with open("/proc/self/maps", "rb") as maps:
+        for line in maps:
+            if line.split(b" ", 2)[1] == b"rw-s":
+                return "memory is shared after the import"
+    return None
+
+
+def clean():
+    """In a process of its own, as the executions' uid: removes what that one left."""
+
+    def empty(place):
+        try:
+            posix.chmod(place, 0o700)
+        except OSError:
+            pass  # /tmp itself is the template's
+        try:
+            names = posix.listdir(place)
+        except OSError:
+            return
+        for name in names:
+            path = place + "/" + name
+            try:
+                posix.unlink(path)
+            except OSError:
+                empty(path)
+                try:
+                    posix.rmdir(path)
+                except OSError:
+                    pass  # told by what is still there
+
+    for place in SHOWN:
+        empty(place)

@@ -1,0 +1,173 @@
+"""Calls the user's code with an input and turns what comes back into an answer."""
+
+import sys
+
+frames = use("frames")
+json = use("json")
+failure = use("failure")
+encode = use("encode")
+
+CO_VARARGS, CO_VARKEYWORDS, CO_COROUTINE = 0x4, 0x8, 0x80
+Function = type(lambda: None)
+Module = type(sys)
+LIGHT = {"int": int, "float": float, "str": str, "bool": bool, "object": object}
+
+
+class Context:
+    """Second argument of `handler`, and the global `context` of a script."""
+
+    def __init__(self, told):
+        self.execution_id = told.get("execution_id")
+        self.namespace = told.get("namespace")
+        self.function = told.get("function")
+        self.version = told.get("version")
+        self.attempt = told.get("attempt")
+        self.deadline_ms = told.get("deadline_ms")
+
+    def remaining_ms(self):
+        """Milliseconds until the execution is killed."""
+        import time
+
+        return max(0, int(self.deadline_ms - time.time() * 1000))
+
+    get_remaining_time_in_millis = remaining_ms
+
+
+def prepare(bound):
+    """After the import, once: how the entry point is called."""
+    if bound.entry == "script":
+        bound.call = lambda value, context: script(bound.code, value, context)
+        return
+    entry = bound.module.__dict__[bound.entry]
+    if is_coroutine_function(entry):
+        import asyncio  # noqa: F401 - in the template, once, rather than in each child
+    if bound.entry == "handler":
+        bound.call = entry
+    else:
+        hints = light_hints(entry)
+        if hints is not None:
+            bound.call = plain_call(entry, hints)
+        else:
+            bound.call = use("arguments").converting_call(entry)
+
+
+def is_coroutine_function(entry):
+    code = getattr(entry, "__code__", None)
+    return bool(getattr(code, "co_flags", 0) & CO_COROUTINE)
+
+
+def light_hints(entry):
+    """Hints of an ordinary function, if all ask for plain JSON values; else None."""
+    if type(entry) is not Function or hasattr(entry, "__wrapped__") or entry.__code__.co_posonlyargcount:
+        return None
+    hints = {}
+    for name, hint in entry.__annotations__.items():
+        if type(hint) is str and hint not in entry.__globals__:
+            hint = LIGHT.get(hint, hint)  # from __future__ import annotations
+        if name == "return":
+            continue
+        if hint not in LIGHT.values():
+            return None
+        hints[name] = hint
+    return hints
+
+
+def plain_call(entry, hints):
+    """The usual case, without `inspect`: keyword arguments as they are in the input."""
+    if takes_whole(entry):
+        return lambda value, context: entry(value)
+    numbers = [(name, hint) for name, hint in hints.items() if hint in (int, float)]
+    if not numbers:
+        return lambda value, context: entry(**keywords(value))
+
+    def call(value, context):
+        given = keywords(value)
+        for name, hint in numbers:
+            if name in given:
+                given[name] = as_number(given[name], hint)
+        return entry(**given)
+
+    return call
+
+
+def as_number(value, hint):
+    """`5.0` is an integer in JSON, and `5` a number: the code gets what its hint says."""
+    if hint is int and type(value) is float and value.is_integer():
+        return int(value)
+    if hint is float and type(value) is int:
+        return float(value)
+    return value
+
+
+def takes_whole(entry):
+    """Whether the one parameter is called `input` or `event` and has no hint."""
+    code = entry.__code__
+    return (
+        code.co_argcount == 1
+        and code.co_kwonlyargcount == 0
+        and not code.co_flags & (CO_VARARGS | CO_VARKEYWORDS)
+        and code.co_varnames[0] in ("input", "event")
+        and code.co_varnames[0] not in entry.__annotations__
+    )
+
+
+def keywords(value):
+    if type(value) is not dict:
+        raise TypeError("main() takes its arguments from a JSON object, not from " + json_name(value))
+    return value
+
+
+def json_name(value):
+    names = {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null")
+
+
+def script(code, value, context):
+    """Runs the file from top to bottom as `__main__`."""
+    main = Module("__main__")
+    main.__dict__.update(input=value, context=context, __file__=code.co_filename, __builtins__=user_builtins)
+    sys.modules["__main__"] = main
+    sys.argv = [code.co_filename]
+    exec(code, main.__dict__)
+    return main.__dict__.get("result")
+
+
+user_builtins = sys.modules["builtins"]
+
+
+def answer(bound, body, told):
+    """(kind of frame, its bytes)."""
+    try:
+        told = json.loads(told)
+        value = bound.call(json.loads(body), Context(told))
+        if getattr(type(value), "__await__", None) is not None:
+            value = wait(value)
+    except BaseException as error:
+        return failed(failure.of_exception(error))
+    try:
+        text = encode.encode(value)
+    except encode.NotSerializable as error:
+        return failed(error.told())
+    except BaseException as error:
+        return failed(encode.broken(error))
+    most = told.get("output_bytes")
+    if most is not None and len(text) > most:
+        message = "the result is %d bytes of JSON; at most %d are taken" % (len(text), most)
+        return failed({"code": "output_too_large", "message": message})
+    return frames.RESULT, text
+
+
+def failed(told):
+    return frames.FAILURE, json.dumps(told)
+
+
+def wait(awaitable):
+    """The value of a coroutine, on a loop of its own; what else runs there is left behind."""
+    import asyncio
+
+    async def value():
+        return await awaitable
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop.run_until_complete(value())

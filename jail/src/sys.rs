@@ -1,0 +1,97 @@
+//! The few calls into the kernel that have no safe form elsewhere: the only `unsafe`
+//! of this crate.
+
+#![expect(
+    unsafe_code,
+    reason = "pidfds have no safe wrapper in nix, and a hook between fork and exec is unsafe by nature"
+)]
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+use nix::libc;
+use nix::sys::signal::Signal;
+use tokio::io::unix::AsyncFd;
+
+/// What the child does between fork and exec.
+#[derive(Debug)]
+pub(crate) struct Entering {
+    /// Each open for writing; the child writes itself in.
+    pub(crate) groups: Vec<OwnedFd>,
+    /// Stays open across exec; every other descriptor is close-on-exec.
+    pub(crate) keep: Vec<RawFd>,
+}
+
+/// Starts `command` in a session of its own, inside the groups, dying with the
+/// *thread* that called this.
+pub(crate) fn spawn_inside(command: &mut Command, entering: Entering) -> io::Result<Child> {
+    let parent = nix::unistd::getpid();
+    let hook = move || {
+        nix::unistd::setsid()?;
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // The parent may have died before the line above took effect.
+        if nix::unistd::getppid() != parent {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        for group in &entering.groups {
+            nix::unistd::write(group, b"0")?;
+        }
+        for fd in &entering.keep {
+            keep_across_exec(*fd)?;
+        }
+        Ok(())
+    };
+    // SAFETY: the hook runs in the forked child, where only async-signal-safe calls are
+    // allowed: setsid, prctl, getppid, write and fcntl are; it allocates nothing, takes
+    // no lock, and its errors are plain numbers.
+    unsafe { command.pre_exec(hook) };
+    command.spawn()
+}
+
+fn keep_across_exec(fd: RawFd) -> io::Result<()> {
+    // SAFETY: F_SETFD takes an int and touches no memory; a bad `fd` is an error.
+    match unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// A handle of a process that can't come to mean another one.
+pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two integers and touches no memory of ours.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = RawFd::try_from(fd).map_err(|_| io::ErrorKind::Other)?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Kills the process; an error where it is gone already.
+pub(crate) fn pidfd_kill(pidfd: &OwnedFd) -> io::Result<()> {
+    let fd = pidfd.as_raw_fd();
+    // SAFETY: a null `siginfo` is allowed and means a plain signal; no memory is touched.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            fd,
+            libc::SIGKILL,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+    match done {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The descriptor, watched by the runtime.
+pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open, is always the same descriptor, and nothing takes it
+    // out of the `AsyncFd` before that is dropped.
+    unsafe { AsyncFd::register(fd) }.map_err(|error| error.into_parts().1)
+}

@@ -1,0 +1,4 @@
+//! Real sandboxes: nsjail, cgroups, Debian's Python.
+
+mod first;
+mod world;
