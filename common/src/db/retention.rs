@@ -55,18 +55,62 @@ pub const RULES: &[(&str, Rule)] = &[
     ("accounts", Rule::WithAccount),
     ("users", Rule::WithAccount),
     ("memberships", Rule::WithAccount),
-    ("refresh_tokens", purge(&Purge { statement: TOKENS, days: 1 })),
-    ("api_keys", purge(&Purge { statement: API_KEYS, days: 30 })),
-    ("namespaces", purge(&Purge { statement: NAMESPACES, days: limits::EXECUTION_DAYS + 1 })),
-    ("functions", purge(&Purge { statement: FUNCTIONS, days: limits::EXECUTION_DAYS + 1 })),
+    (
+        "refresh_tokens",
+        purge(&Purge {
+            statement: TOKENS,
+            days: 1,
+        }),
+    ),
+    (
+        "api_keys",
+        purge(&Purge {
+            statement: API_KEYS,
+            days: 30,
+        }),
+    ),
+    (
+        "namespaces",
+        purge(&Purge {
+            statement: NAMESPACES,
+            days: limits::EXECUTION_DAYS + 1,
+        }),
+    ),
+    (
+        "functions",
+        purge(&Purge {
+            statement: FUNCTIONS,
+            days: limits::EXECUTION_DAYS + 1,
+        }),
+    ),
     // Long enough for what was queued when the function was deleted.
-    ("versions", purge(&Purge { statement: VERSIONS, days: 1 })),
+    (
+        "versions",
+        purge(&Purge {
+            statement: VERSIONS,
+            days: 1,
+        }),
+    ),
     ("executions", Rule::Partition),
-    ("idempotency_keys", purge(&Purge { statement: KEYS, days: 0 })),
-    ("usage_daily", purge(&Purge { statement: USAGE, days: 800 })),
+    (
+        "idempotency_keys",
+        purge(&Purge {
+            statement: KEYS,
+            days: 0,
+        }),
+    ),
+    (
+        "usage_daily",
+        purge(&Purge {
+            statement: USAGE,
+            days: 800,
+        }),
+    ),
     ("partitions", Rule::Kept),
     ("processes", Rule::Process),
     ("leadership", Rule::Kept),
+    // In the keys database; without it nothing of the account can be read again.
+    ("data_keys", Rule::WithAccount),
     ("schema_migrations", Rule::Kept),
 ];
 

@@ -1,0 +1,3 @@
+//! Rules about the tree itself, and `ops/up` and `ops/down` as a person uses them.
+
+mod tidy;

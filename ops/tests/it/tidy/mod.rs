@@ -1,0 +1,9 @@
+//! Structural rules: what no reviewer should have to look for. Each was either
+//! broken once or would be costly to find broken.
+
+mod layout;
+mod retention;
+mod scripts;
+mod sql;
+mod tree;
+mod unsafe_code;
