@@ -70,6 +70,8 @@ pub const SETTLE_ROWS: usize = 64;
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 pub const DEAD_AFTER: Duration = Duration::from_secs(5);
 pub const HELLO_EVERY: Duration = Duration::from_millis(200);
+/// How long Redis may take to write its log anew before a recovery begins again.
+pub const LOG_REWRITE: Duration = Duration::from_secs(120);
 pub const WAITERS_PER_EXECUTION: usize = 8;
 /// Between two greetings of a process while the partition is recovering.
 pub const GREET_EVERY: Duration = Duration::from_millis(50);

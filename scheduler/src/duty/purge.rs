@@ -1,0 +1,35 @@
+//! Deletes what is past its retention, some rows at a time.
+
+use std::time::Duration;
+
+use common::db::{Database, retention};
+use jiff::Timestamp;
+
+use super::{Duty, DutyError, Report};
+
+/// Rules count in hours and days.
+const LOOK: Duration = Duration::from_secs(600);
+
+#[derive(Debug)]
+pub struct Purge {
+    database: Database,
+}
+
+impl Purge {
+    #[must_use]
+    pub const fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+impl Duty for Purge {
+    const NAME: &'static str = "purge";
+    const EVERY: Duration = LOOK;
+
+    async fn run_once(&self, now: Timestamp) -> Result<Report, DutyError> {
+        let failed = DutyError::database("purge");
+        let client = self.database.client().await.map_err(&failed)?;
+        let (done, more) = retention::purge_some(&client, now).await.map_err(failed)?;
+        Ok(Report { done, more })
+    }
+}
