@@ -1,2 +1,3 @@
 //! (being laid)
+pub mod period;
 pub mod schema;
