@@ -4,6 +4,7 @@
 pub mod accept;
 #[cfg(feature = "admin")]
 pub mod admin;
+pub mod announce;
 pub mod backoff;
 pub mod clock;
 pub mod config;
@@ -20,3 +21,4 @@ pub mod plan;
 pub mod queue;
 pub mod rights;
 pub mod telemetry;
+pub mod vault;

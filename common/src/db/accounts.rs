@@ -148,9 +148,6 @@ pub async fn set_status(
 
 /// Keeps others who would count and insert for this account waiting until the
 /// transaction ends: so a bound on rows is exact.
-pub(super) async fn lock(
-    client: &impl GenericClient,
-    account: AccountId,
-) -> Result<bool, DbError> {
+pub(super) async fn lock(client: &impl GenericClient, account: AccountId) -> Result<bool, DbError> {
     Ok(LOCK.row(client, &[&account.uuid()]).await?.is_some())
 }

@@ -107,7 +107,9 @@ pub async fn create(
         .namespaces
         .map(|all| all.iter().map(|one| one.uuid()).collect());
     if let Some(wanted) = &namespaces {
-        let row = FOREIGN.one(&transaction, &[&account.uuid(), wanted]).await?;
+        let row = FOREIGN
+            .one(&transaction, &[&account.uuid(), wanted])
+            .await?;
         if get::<i64>(&row, "foreign")? > 0 {
             return Ok(Created::NoSuchNamespace);
         }

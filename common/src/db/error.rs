@@ -56,7 +56,8 @@ impl DbError {
     /// The writer's generation is not the present one; nothing was written.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        self.state().is_some_and(|state| state.code() == DOOR_CLOSED)
+        self.state()
+            .is_some_and(|state| state.code() == DOOR_CLOSED)
     }
 
     /// Whether a row broke this constraint or unique index.
@@ -82,7 +83,10 @@ impl DbError {
 fn is_away(error: &tokio_postgres::Error) -> bool {
     let Some(state) = error.code() else {
         // Not the server's answer: the connection failed, or the answer is unreadable.
-        return error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>());
+        return error.is_closed()
+            || error
+                .source()
+                .is_some_and(|cause| cause.is::<std::io::Error>());
     };
     let code = state.code();
     code.starts_with("08")

@@ -1,7 +1,7 @@
 //! Reading executions, and erasing the texts of one. Writing them is `record`'s.
 
-use jiff::tz::TimeZone;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio_postgres::Row;
 use uuid::Uuid;
 

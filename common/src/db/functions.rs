@@ -99,10 +99,7 @@ pub(super) async fn counted(
     client: &impl GenericClient,
     account: AccountId,
 ) -> Result<i64, DbError> {
-    get(
-        &COUNT.one(client, &[&account.uuid()]).await?,
-        "functions",
-    )
+    get(&COUNT.one(client, &[&account.uuid()]).await?, "functions")
 }
 
 /// Deletes a function; its name is free at once, what is queued still runs.

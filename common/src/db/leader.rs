@@ -14,6 +14,8 @@ use crate::ids::ProcessId;
 
 statements! {
     LOCK = "select pg_try_advisory_lock(7306, 1) as taken";
+    // A leader that hangs loses the lock, as its session is ended for it.
+    LIVELY = "select set_config('idle_session_timeout', '5s', false) as set";
     TERM = "update leadership set term = term + 1, process_id = $1, since = $2
         where id = 1 returning term";
     HELD = "select term from leadership where id = 1";
@@ -43,6 +45,7 @@ impl Leadership {
         if !get::<bool>(&row, "taken")? {
             return Ok(None);
         }
+        LIVELY.one(&client, &[]).await?;
         let row = TERM.one(&client, &[&process.uuid(), &now]).await?;
         let term = read(&row)?;
         Ok(Some(Self { client, pool, term }))

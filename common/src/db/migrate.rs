@@ -74,8 +74,18 @@ pub async fn run(
 ) -> Result<usize, MigrateError> {
     let mut applied = 0;
     for (which, url, files, access) in [
-        (Which::Main, owner_url, migrations::MAIN, migrations::MAIN_ACCESS),
-        (Which::Keys, keys_owner_url, migrations::KEYS, migrations::KEYS_ACCESS),
+        (
+            Which::Main,
+            owner_url,
+            migrations::MAIN,
+            migrations::MAIN_ACCESS,
+        ),
+        (
+            Which::Keys,
+            keys_owner_url,
+            migrations::KEYS,
+            migrations::KEYS_ACCESS,
+        ),
     ] {
         let config = settings(url).map_err(|error| MigrateError::Url(which, error))?;
         applied += migrate(which, &config, files, clock.now()).await?;
@@ -240,10 +250,7 @@ impl Session {
         })
     }
 
-    fn step(
-        &self,
-        step: &'static str,
-    ) -> impl Fn(tokio_postgres::Error) -> MigrateError + use<> {
+    fn step(&self, step: &'static str) -> impl Fn(tokio_postgres::Error) -> MigrateError + use<> {
         let which = self.which;
         move |source| MigrateError::Step {
             which,
@@ -266,7 +273,10 @@ async fn create_database(which: Which, config: &Config) -> Result<(), MigrateErr
     let session = Session::connect(which, &maintenance)
         .await
         .map_err(|error| MigrateError::Connect(which, error))?;
-    let name = config.get_dbname().unwrap_or("patchbay").replace('"', "\"\"");
+    let name = config
+        .get_dbname()
+        .unwrap_or("patchbay")
+        .replace('"', "\"\"");
     let sql = format!("create database \"{name}\"");
     let made = session.client.batch_execute(&sql).await;
     let failed = session.step("making the database");

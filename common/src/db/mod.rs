@@ -35,6 +35,7 @@ pub mod users;
 pub mod versions;
 
 pub use connect::Database;
+pub(crate) use connect::settings;
 pub use error::DbError;
 
 /// A pooled connection. Functions here take it, or a transaction of it.

@@ -130,8 +130,7 @@ pub async fn describe(
     namespace: NamespaceId,
     description: Option<&[u8]>,
 ) -> Result<bool, DbError> {
-    let params: super::statement::Params<'_> =
-        &[&account.uuid(), &namespace.uuid(), &description];
+    let params: super::statement::Params<'_> = &[&account.uuid(), &namespace.uuid(), &description];
     Ok(DESCRIBE.change(client, params).await? == 1)
 }
 

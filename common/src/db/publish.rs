@@ -42,12 +42,23 @@ pub struct Publish<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     /// The function did not exist.
-    Created { number: u32 },
-    Updated { function: FunctionId, number: u32 },
+    Created {
+        number: u32,
+    },
+    Updated {
+        function: FunctionId,
+        number: u32,
+    },
     /// The newest version, not broken, has this very body: no new one was made.
-    Unchanged { function: FunctionId, version: VersionId, number: u32 },
+    Unchanged {
+        function: FunctionId,
+        version: VersionId,
+        number: u32,
+    },
     /// Another version is current; `None` where the function does not exist.
-    Mismatch { current: Option<u32> },
+    Mismatch {
+        current: Option<u32>,
+    },
     NoNamespace,
     TooMany,
 }
