@@ -13,6 +13,8 @@ package_of() {
   debian-python) echo python3 ;;
   debian-venv) echo python3-venv ;;
   openssl) echo openssl ;;
+  curl) echo curl ;;
+  git) echo git ;;
   cc) echo build-essential ;;
   setpriv | flock) echo util-linux ;;
   certificates) echo ca-certificates ;;
