@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod names;
 pub mod plan;
 pub mod queue;
+pub mod record;
 pub mod rights;
 pub mod telemetry;
 pub mod vault;

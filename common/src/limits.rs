@@ -60,7 +60,11 @@ pub const RESULT_KEPT: Duration = Duration::from_secs(900);
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 3_600);
 pub const RECORD_EVERY: Duration = Duration::from_millis(100);
 pub const RECORD_BATCH: usize = 500;
+/// Of texts in one batch of outcomes, about.
+pub const RECORD_BATCH_BYTES: usize = 8 << 20;
 pub const SWEEP_AFTER: Duration = Duration::from_secs(2);
+/// Events of one sweep; each may carry an input and an output.
+pub const SWEEP_AT_ONCE: usize = 100;
 pub const OUTBOX_ITEMS: usize = 10_000;
 pub const OUTBOX_BYTES: usize = 64 << 20;
 /// Events not yet recorded; past it `accept` answers `behind`.

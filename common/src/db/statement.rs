@@ -13,12 +13,12 @@ pub struct Statement {
     pub sql: &'static str,
 }
 
-pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Declares a file's statements and its registry, `STATEMENTS`.
 macro_rules! statements {
     ($($name:ident = $sql:expr;)+) => {
-        $(const $name: $crate::db::statement::Statement = $crate::db::statement::Statement {
+        $(pub(crate) const $name: $crate::db::statement::Statement = $crate::db::statement::Statement {
             name: concat!(module_path!(), "::", stringify!($name)),
             sql: $sql,
         };)+
@@ -28,7 +28,7 @@ macro_rules! statements {
 pub(super) use statements;
 
 impl Statement {
-    pub(super) async fn rows(
+    pub(crate) async fn rows(
         &self,
         client: &impl GenericClient,
         params: Params<'_>,
@@ -38,7 +38,7 @@ impl Statement {
         client.query(&prepared, params).await.map_err(failed)
     }
 
-    pub(super) async fn row(
+    pub(crate) async fn row(
         &self,
         client: &impl GenericClient,
         params: Params<'_>,
@@ -49,7 +49,7 @@ impl Statement {
     }
 
     /// The one row that such a statement always gives.
-    pub(super) async fn one(
+    pub(crate) async fn one(
         &self,
         client: &impl GenericClient,
         params: Params<'_>,
@@ -60,7 +60,7 @@ impl Statement {
     }
 
     /// How many rows it changed.
-    pub(super) async fn change(
+    pub(crate) async fn change(
         &self,
         client: &impl GenericClient,
         params: Params<'_>,
