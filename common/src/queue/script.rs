@@ -1,7 +1,7 @@
 //! The scripts: one file each, put together with the parts they share.
 //!
-//! A script's file begins with its `#!lua` line. After that line come the
-//! numbers of `limits.rs` it may use, then the shared parts it names here, then
+//! A script's file begins with its `#!lua` line. After that line come how names
+//! begin and the numbers of `limits.rs`, then the shared parts it names here, then
 //! the rest of the file. The text, hence its digest, is the same in every
 //! process of a release.
 
@@ -55,7 +55,7 @@ impl Script {
 
     fn text(&self) -> String {
         let (shebang, body) = self.file.split_once('\n').unwrap_or((self.file, ""));
-        let mut text = format!("{shebang}\n{}", numbers());
+        let mut text = format!("{shebang}\n{}", prelude());
         for part in self.parts {
             text.push_str(part);
         }
@@ -64,10 +64,12 @@ impl Script {
     }
 }
 
-/// The bounds scripts keep, on one line, so that error lines stay near the file's.
-fn numbers() -> String {
+/// What every script begins with, on one line: how all names begin (the only
+/// declared key is the certificate, `…gen`), and the bounds scripts keep.
+fn prelude() -> String {
     format!(
-        "local STARTS, AT_ONCE, EVENTS, WAITERS, KEPT, KEY_KEPT, LEASE = {}, {}, {}, {}, {}, {}, {}\n",
+        "local p = string.sub(KEYS[1], 1, -4) \
+         local STARTS, AT_ONCE, EVENTS, WAITERS, KEPT, KEY_KEPT, LEASE = {}, {}, {}, {}, {}, {}, {}\n",
         limits::STARTS,
         limits::PROMOTE_AT_ONCE,
         limits::EVENTS,

@@ -8,7 +8,6 @@
 --      (32 bytes each), 20 1 if PostgreSQL does not know the key, 21 bytes bound
 -- Out: ok | replay id state | conflict | look_up | quota | no_slot | full | behind
 --      | recovering. State '' means that Redis no longer has it.
-local p = string.sub(KEYS[1], 1, -4)
 local id, acct, fn, lane, body = ARGV[2], ARGV[3], ARGV[5], ARGV[7], ARGV[10]
 local keyed = ARGV[18] ~= ''
 local quota_key, bytes_key = p .. 'quota:' .. acct .. ':' .. ARGV[11], p .. 'bytes'

@@ -2,7 +2,6 @@
 -- Closes the partition: from here on only what names this generation goes on.
 -- In:  1 the new generation, 2 the leader's term
 -- Out: begun | outranked (another leader) | stale (this generation is not new)
-local p = string.sub(KEYS[1], 1, -4)
 local generation, term = tonumber(ARGV[1]), tonumber(ARGV[2])
 if tonumber(redis.call('GET', p .. 'term') or 0) > term then
   return {'outranked'}

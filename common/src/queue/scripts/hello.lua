@@ -3,7 +3,6 @@
 -- incarnation of the server that answers. Changes nothing.
 -- Out: certified|recovering, certificate, generation under construction, run id,
 --      now in ms, eviction policy, 1 if the log is on, maxmemory.
-local p = string.sub(KEYS[1], 1, -4)
 local info = redis.call('INFO')
 local function told(field)
   return string.match(info, '\n' .. field .. ':([^\r]*)') or ''

@@ -1,6 +1,5 @@
--- Every name begins like the partition's certificate; nothing happens unless the
--- certificate is the one that the caller's connection was greeted with.
-local p = string.sub(KEYS[1], 1, -4)
+-- Nothing happens unless the partition's certificate is the one that the caller's
+-- connection was greeted with.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return {'recovering'}
 end

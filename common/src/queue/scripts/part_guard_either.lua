@@ -1,6 +1,5 @@
 -- For what goes on during a recovery: the caller names either the certificate or
 -- the generation under construction.
-local p = string.sub(KEYS[1], 1, -4)
 if redis.call('GET', KEYS[1]) ~= ARGV[1]
     and redis.call('GET', p .. 'recovering') ~= ARGV[1] then
   return {'recovering'}

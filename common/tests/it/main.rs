@@ -1,0 +1,3 @@
+//! Integration tests against real servers; `ops/test` starts them.
+
+mod queue;
