@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use common::db::DbError;
 use common::queue::QueueError;
+use common::record::{SweepError, WriteError};
 use jiff::Timestamp;
 
 pub use drop_partitions::DropPartitions;
@@ -55,6 +56,14 @@ pub enum DutyError {
         #[source]
         source: QueueError,
     },
+    #[error("{step}: the record failed")]
+    Record {
+        step: &'static str,
+        #[source]
+        source: WriteError,
+    },
+    #[error("the events that survived cannot be recorded")]
+    Events(#[source] SweepError),
     #[error("another recovery closed the door before generation {0}")]
     Overtaken(u64),
     /// Not to be tried again under this term.

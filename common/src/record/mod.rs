@@ -30,6 +30,7 @@ mod batch;
 mod one;
 mod outbox;
 mod recorder;
+mod settled;
 mod sweep;
 
 use bytes::Bytes;
@@ -39,6 +40,7 @@ pub use accept_batch::{Accept, AcceptBatcher, AcceptError, Committed, Permit};
 pub use one::{OnceStart, Requested, request_cancel, start_once};
 pub use outbox::{Outbox, Recorded};
 pub use recorder::{Recorder, Report};
+pub use settled::end_settled;
 pub use sweep::{SweepError, SweepReport, sweep};
 
 use batch::Written;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use common::queue;
+use common::record;
 
 use super::Recovery;
 use crate::duty::DutyError;
@@ -11,13 +11,20 @@ use crate::duty::DutyError;
 impl Recovery<'_> {
     /// Gives how many events were recorded.
     pub(super) async fn record_events(&self) -> Result<u64, DutyError> {
-        let failed = DutyError::queue("sweep");
-        let swept = queue::sweep(&self.link, Duration::ZERO, 500)
-            .await
-            .map_err(&failed)?;
-        if swept.events.is_empty() {
-            return Ok(0);
+        let mut recorded = 0;
+        loop {
+            let swept = record::sweep(
+                &self.tools.database,
+                &self.link,
+                self.before,
+                Duration::ZERO,
+            )
+            .await;
+            let swept = swept.map_err(DutyError::Events)?;
+            recorded += swept.recorded;
+            if !swept.more {
+                return Ok(recorded);
+            }
         }
-        Err(DutyError::Overtaken(self.before))
     }
 }

@@ -6,7 +6,8 @@ use common::execution::{Ending, ErrorCode, FinalState, Lane, SealedOutcome, Trig
 use common::ids::ExecutionId;
 use common::limits::SETTLE_ROWS;
 use common::queue::recovery::{self, OpenRow, Settled};
-use common::queue::{Bounds, Owner};
+use common::queue::{self, Bounds, Owner, Watched};
+use common::record;
 
 use super::Recovery;
 use crate::duty::DutyError;
@@ -70,24 +71,45 @@ impl Recovery<'_> {
         let settled = recovery::settle(&self.link, &rows)
             .await
             .map_err(DutyError::queue("settle rows"))?;
-        let mut cancelled = Vec::new();
+        let mut ends = Vec::new();
         for (open, settled) in page.iter().zip(settled) {
             match settled {
                 Settled::Enqueued => tally.enqueued += 1,
                 Settled::Present => tally.present += 1,
-                Settled::Cancel => cancelled.push((open, self.cancelled(open))),
+                // Where Redis still has it, it is concluded with all that is final.
+                Settled::Cancel => {
+                    tally.cancelled += 1;
+                    ends.push((open.id, self.cancelled(open)));
+                }
                 Settled::Ended => {
                     tally.unrecorded += 1;
-                    tracing::error!(execution.id = %open.id, "ended in redis without an event");
+                    ends.extend(self.outcome_in_redis(open).await?);
                 }
             }
         }
-        tally.cancelled += cancelled.len() as u64;
-        if cancelled.is_empty() {
-            Ok(())
-        } else {
-            Err(DutyError::Overtaken(self.generation))
-        }
+        record::end_settled(&self.client, self.generation, &ends)
+            .await
+            .map_err(|source| DutyError::Record {
+                step: "end rows",
+                source,
+            })?;
+        Ok(())
+    }
+
+    /// The end of an execution whose event is gone though its row is open: an event
+    /// nobody could read was set aside, or half a script was lost.
+    async fn outcome_in_redis(
+        &self,
+        open: &Open,
+    ) -> Result<Option<(ExecutionId, SealedOutcome)>, DutyError> {
+        tracing::warn!(execution.id = %open.id, "ended in redis without an event");
+        let watched = queue::watch(&self.link, open.entry.account, open.id, None).await;
+        Ok(
+            match watched.map_err(DutyError::queue("read an outcome"))? {
+                Watched::Final { outcome, .. } => Some((open.id, outcome)),
+                Watched::Open { .. } | Watched::Unknown => None,
+            },
+        )
     }
 
     fn row<'b>(&self, open: &'b Open, body: &'b [u8]) -> OpenRow<'b> {
