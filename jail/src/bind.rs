@@ -34,6 +34,7 @@ struct Settings {
     hide_template: bool,
     bound_signals: bool,
     sweep: bool,
+    native: bool,
 }
 
 #[derive(Serialize)]
@@ -173,6 +174,7 @@ async fn import(
             hide_template: profile.hide_template,
             bound_signals: profile.bound_signals,
             sweep: profile.sweep,
+            native: profile.native && profile.sweep,
         },
     };
     let body = serde_json::to_vec(&order).map_err(|error| SandboxError::Channel(error.into()))?;

@@ -25,6 +25,7 @@ const PARTS: &[(&str, &str)] = &[
     ("json", include_str!("runner/json.py")),
     ("loader", include_str!("runner/loader.py")),
     ("module", include_str!("runner/module.py")),
+    ("native", include_str!("runner/native.py")),
     ("template", include_str!("runner/template.py")),
     ("text", include_str!("runner/text.py")),
 ];

@@ -55,6 +55,8 @@ pub struct Profile {
     pub bound_signals: bool,
     /// What an execution leaves is killed and removed.
     pub sweep: bool,
+    /// The loop is machine code; the one in Python is what it is compared with.
+    pub native: bool,
     /// Bounds of the groups are set.
     pub bound_memory: bool,
     pub bound_pids: bool,
@@ -78,6 +80,7 @@ impl Default for Profile {
             hide_template: true,
             bound_signals: true,
             sweep: true,
+            native: true,
             bound_memory: true,
             bound_pids: true,
             bound_scratch: true,

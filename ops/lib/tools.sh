@@ -42,11 +42,19 @@ install_nextest() {
   PATH=$venv/bin:$PATH
 }
 
-# build_rootfs <directory>: sets `rootfs`, what a sandbox sees as /.
+# build_runner <profile> <its folder in target/>: sets `runner`, the loop inside a sandbox.
+build_runner() {
+  local log=$home/runner.log
+  runner=$checkout/target/$2/librunner.so
+  cargo build --profile "$1" --locked -p runner --target-dir "$checkout/target" --color never \
+    </dev/null >"$log" 2>&1 || fail_with_log "the runner could not be built" "$log" "see what cargo says above"
+}
+
+# build_rootfs <directory> <runner>: sets `rootfs`, what a sandbox sees as /.
 build_rootfs() {
   local into=$1 log=$1/rootfs.log
   mkdir -p "$into"
-  rootfs=$("$checkout/ops/rootfs" "$into" 2>"$log" </dev/null | tail -n 1) ||
+  rootfs=$("$checkout/ops/rootfs" "$into" "$2" 2>"$log" </dev/null | tail -n 1) ||
     fail_with_log "the sandbox's root could not be built" "$log"
   [ -d "$rootfs" ] || fail_with_log "the sandbox's root could not be built" "$log"
 }

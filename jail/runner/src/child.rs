@@ -1,0 +1,156 @@
+//! One execution: takes its request, has the user's code called, answers once, ends.
+
+use std::io;
+
+use libc::c_int;
+
+use crate::frame::{self, FAILURE, HEADER, REQUEST, RESULT};
+use crate::python::{self, Object};
+
+/// Descriptor of an execution's channel.
+const CHANNEL: c_int = 3;
+/// The uid and gid of executions; the template is 1000.
+const EXECUTION: u32 = 1_001;
+/// Ends without an answer that anybody should believe.
+const BROKEN: c_int = 70;
+/// A request longer than this is not the worker's.
+const REQUEST_BYTES: usize = 8 << 20;
+
+/// Python's part, borrowed from the caller of `executions` for the process's life.
+pub(crate) struct Calls {
+    /// `answer(bound, input, context) -> (kind, bytes)`; catches everything.
+    pub(crate) answer: *mut Object,
+    pub(crate) bound: *mut Object,
+    /// Goes the same way once, with a function that does nothing.
+    pub(crate) rehearse: *mut Object,
+    pub(crate) seed: *mut Object,
+    pub(crate) flush: *mut Object,
+}
+
+/// In the forked process. Never returns.
+pub(crate) fn run(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> ! {
+    let code = match serve(calls, fds, second_uid) {
+        Ok(code) => code,
+        Err(_) => BROKEN,
+    };
+    // SAFETY: ends the process at once; nothing of the template's may run on its way out.
+    unsafe { libc::_exit(code) }
+}
+
+fn serve(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> io::Result<c_int> {
+    take_streams(fds)?;
+    become_execution(second_uid)?;
+    python::call(calls.seed);
+    // Takes the page faults of the usual path while nobody waits.
+    python::call(calls.rehearse);
+    let mut head = [0; HEADER];
+    if !frame::read_exact(CHANNEL, &mut head)? {
+        return Ok(0);
+    }
+    let Some(header) = frame::parse(head) else {
+        return Ok(BROKEN);
+    };
+    if header.kind != REQUEST || header.length > REQUEST_BYTES {
+        return Ok(BROKEN);
+    }
+    let mut body = vec![0; header.length];
+    if !frame::read_exact(CHANNEL, &mut body)? {
+        return Ok(0);
+    }
+    let Some((context, input)) = usize::try_from(header.value)
+        .ok()
+        .and_then(|length| body.split_at_checked(length))
+    else {
+        return Ok(BROKEN);
+    };
+    Ok(execute(calls, input, context).unwrap_or(BROKEN))
+}
+
+/// The exit status; `None` where Python itself failed us.
+fn execute(calls: &Calls, input: &[u8], context: &[u8]) -> Option<c_int> {
+    // SAFETY: has no preconditions.
+    let me = unsafe { libc::getpid() };
+    let (input, context) = (python::bytes(input)?, python::bytes(context)?);
+    let answer = python::call3(calls.answer, calls.bound, &input, &context);
+    python::call(calls.flush);
+    let answer = answer?;
+    let kind = u8::try_from(answer.number_at(0)?).ok()?;
+    let text = answer.bytes_at(1)?;
+    // SAFETY: has no preconditions.
+    if unsafe { libc::getpid() } != me {
+        // A process that user code forked came back here: it is no execution.
+        return Some(c_int::from(kind != RESULT));
+    }
+    if kind != RESULT && kind != FAILURE {
+        return None;
+    }
+    // Where the channel was closed by the user's code there is no answer.
+    let _ = frame::write_both(CHANNEL, &frame::header(kind, text.len(), 0), text);
+    Some(0)
+}
+
+/// Descriptors of an execution: 0 at its end, 1 and 2 the log, 3 the channel.
+fn take_streams(fds: [c_int; 3]) -> io::Result<()> {
+    let [channel, out, err] = fds;
+    // SAFETY: plain calls on descriptors of this process.
+    let results = unsafe {
+        [
+            libc::dup3(channel, CHANNEL, libc::O_CLOEXEC),
+            libc::dup2(out, 1),
+            libc::dup2(err, 2),
+        ]
+    };
+    for result in results {
+        check(result)?;
+    }
+    for fd in fds {
+        if fd > CHANNEL {
+            // SAFETY: a descriptor that came with the order and is not used again.
+            unsafe { libc::close(fd) };
+        }
+    }
+    Ok(())
+}
+
+/// Another uid than the template's, no capability, an ordinary process otherwise.
+fn become_execution(second_uid: bool) -> io::Result<()> {
+    const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: c_int,
+    }
+    let header = Header {
+        version: CAPABILITY_VERSION_3,
+        pid: 0,
+    };
+    let none = [0_u32; 6];
+    if second_uid {
+        // SAFETY: plain calls without pointers.
+        check(unsafe { libc::setresgid(EXECUTION, EXECUTION, EXECUTION) })?;
+        // SAFETY: as above. One thread: the raw call and the library's agree.
+        check(unsafe { libc::setresuid(EXECUTION, EXECUTION, EXECUTION) })?;
+    }
+    // SAFETY: plain calls; the kernel reads the two structures, which live here.
+    unsafe {
+        check(libc::prctl(
+            libc::PR_CAP_AMBIENT,
+            libc::PR_CAP_AMBIENT_CLEAR_ALL,
+            0,
+            0,
+            0,
+        ))?;
+        let set = libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr());
+        check(if set == 0 { 0 } else { -1 })?;
+        check(libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}

@@ -1,0 +1,94 @@
+//! The loop inside a sandbox, as a module that Python loads: `executions(...)`.
+//!
+//! It does what `template.py` and `child.py` do in Python, in the same frames, with a
+//! fraction of the page faults: between the fork and the user's code no Python runs
+//! that isn't the user's or the JSON around it. Whatever is rare (something was left
+//! behind, a version that can't be forked) stays in Python.
+//!
+//! What always holds: one frame a child; a child that user code forked never answers;
+//! a child that fails in here ends without an answer, which the worker names.
+
+mod child;
+mod frame;
+mod python;
+mod template;
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use python::{MethodDef, ModuleDef, Object};
+
+const METH_VARARGS: c_int = 1;
+/// `PYTHON_ABI_VERSION`: of the stable interface since 3.2 (PEP 384).
+const ABI: c_int = 3;
+
+struct Methods([MethodDef; 2]);
+struct Definition(ModuleDef);
+
+// SAFETY: read by the interpreter alone, which holds its lock.
+unsafe impl Sync for Methods {}
+// SAFETY: as above; the interpreter writes its own index into it under its lock.
+unsafe impl Sync for Definition {}
+
+static METHODS: Methods = Methods([
+    MethodDef {
+        name: c"executions".as_ptr(),
+        call: Some(executions),
+        flags: METH_VARARGS,
+        doc: ptr::null(),
+    },
+    MethodDef {
+        name: ptr::null(),
+        call: None,
+        flags: 0,
+        doc: ptr::null(),
+    },
+]);
+
+static mut MODULE: Definition = Definition(ModuleDef::new(
+    c"patchbay_native".as_ptr(),
+    METHODS.0.as_ptr(),
+));
+
+/// What the interpreter calls to load the module.
+///
+/// # Safety
+/// Called once by the interpreter, which holds its lock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyInit_patchbay_native() -> *mut Object {
+    // SAFETY: the definition lives as long as the process and is touched by nobody else.
+    unsafe { python::PyModule_Create2(&raw mut MODULE.0, ABI) }
+}
+
+/// `executions(answer, bound, rehearse, seed, flush, sweep, second_uid)`: serves until
+/// the worker is gone. Never returns.
+unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut Object {
+    let mut given: [*mut Object; 6] = [ptr::null_mut(); 6];
+    let mut second_uid: c_int = 1;
+    let [answer, bound, rehearse, seed, flush, sweep] = &mut given;
+    // SAFETY: `args` is the tuple Python gave; the places match the format.
+    let read = unsafe {
+        python::PyArg_ParseTuple(
+            args,
+            c"OOOOOOp".as_ptr(),
+            ptr::from_mut(answer).cast::<c_void>(),
+            ptr::from_mut(bound).cast::<c_void>(),
+            ptr::from_mut(rehearse).cast::<c_void>(),
+            ptr::from_mut(seed).cast::<c_void>(),
+            ptr::from_mut(flush).cast::<c_void>(),
+            ptr::from_mut(sweep).cast::<c_void>(),
+            ptr::from_mut(&mut second_uid).cast::<c_void>(),
+        )
+    };
+    if read == 0 {
+        return ptr::null_mut();
+    }
+    let calls = child::Calls {
+        answer: *answer,
+        bound: *bound,
+        rehearse: *rehearse,
+        seed: *seed,
+        flush: *flush,
+    };
+    template::serve(&calls, *sweep, second_uid != 0)
+}
