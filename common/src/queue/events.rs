@@ -25,6 +25,10 @@ pub struct Event {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are of the large kind"
+)]
 pub enum EventKind {
     Ended {
         outcome: SealedOutcome,

@@ -11,7 +11,8 @@ use crate::limits;
 /// What a renewal found; all not named hold for another lease time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Renewed {
-    /// No longer this process's: kill their sandboxes.
+    /// No longer this process's: kill their sandboxes. One that this process
+    /// finished meanwhile is among them too.
     pub lost: Vec<ExecutionId>,
     /// Somebody asked to cancel them; they are renewed all the same.
     pub cancelled: Vec<ExecutionId>,

@@ -50,7 +50,10 @@ struct Inner {
     generation: u64,
     run_id: String,
     open_bytes: u64,
+    /// Greet again before the next use.
     stale: AtomicBool,
+    /// Over a new connection.
+    broken: AtomicBool,
 }
 
 impl Link {
@@ -65,8 +68,9 @@ impl Link {
         &self.inner.partition
     }
 
-    /// Makes the next [`Links::link`] greet again.
+    /// Makes the next [`Links::link`] greet again, over a new connection.
     pub fn give_up(&self) {
+        self.inner.broken.store(true, Ordering::Relaxed);
         self.inner.stale.store(true, Ordering::Relaxed);
     }
 
@@ -91,8 +95,13 @@ impl Link {
         arguments: impl FnOnce(&mut Cmd),
     ) -> Result<(String, Reply), QueueError> {
         let result = self.call_unmarked(script, arguments).await;
-        if result.is_err() {
-            self.give_up();
+        match &result {
+            Ok(_) => {}
+            // The connection answered: greet again over the same.
+            Err(QueueError::Recovering | QueueError::OutOfMemory) => {
+                self.inner.stale.store(true, Ordering::Relaxed);
+            }
+            Err(_) => self.give_up(),
         }
         result
     }
@@ -190,6 +199,11 @@ impl Links {
         {
             return Err(QueueError::Recovering);
         }
+        if let Some(last) = self.slot().take()
+            && last.inner.broken.load(Ordering::Relaxed)
+        {
+            door.connection = None;
+        }
         let (connection, greeting) = self.greet(&mut door).await?;
         let Standing::Certified(generation) = greeting.hello.standing else {
             door.refused_at = Some(Instant::now());
@@ -238,6 +252,7 @@ impl Links {
                 run_id: greeting.run_id.clone(),
                 open_bytes: greeting.open_bytes,
                 stale: AtomicBool::new(false),
+                broken: AtomicBool::new(false),
             }),
         }
     }

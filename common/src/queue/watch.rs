@@ -25,6 +25,7 @@ pub enum Watched {
 }
 
 /// Tells how an execution stands; `waiter` is the api to wake when it ends.
+/// `link` may be one of a recovery.
 ///
 /// # Errors
 /// Looking again is safe.
