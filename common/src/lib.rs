@@ -22,4 +22,6 @@ pub mod queue;
 pub mod record;
 pub mod rights;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod vault;

@@ -24,6 +24,8 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 pub struct Report {
     /// Outcomes and notes that are in PostgreSQL now.
     pub recorded: u64,
+    /// Rows that were not there before.
+    pub inserted: u64,
     /// Rows that ended by this.
     pub ended: u64,
     /// Refused by the door.
@@ -123,6 +125,7 @@ impl Recorder {
     ) -> Option<DbError> {
         match write_items(client, generation, &items).await {
             Ok(written) => {
+                report.inserted += written.inserted;
                 report.ended += written.ended;
                 report.recorded += count(&items);
                 let events = events(&items);

@@ -1,3 +1,4 @@
 //! Integration tests against real servers; `ops/test` starts them.
 
+mod db;
 mod queue;

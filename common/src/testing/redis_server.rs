@@ -1,0 +1,76 @@
+//! A Redis of one's own, for tests that kill or empty it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::{unique, wait_until};
+
+/// Stopped, and its folder removed, when dropped.
+#[derive(Debug)]
+pub struct PrivateRedis {
+    folder: PathBuf,
+    child: Option<Child>,
+}
+
+impl PrivateRedis {
+    /// # Panics
+    /// Where Redis is not installed or does not start.
+    pub async fn start() -> Self {
+        let folder = Path::new("/tmp").join(format!("pbr-{}", unique()));
+        std::fs::create_dir(&folder).unwrap();
+        let mut server = Self {
+            folder,
+            child: None,
+        };
+        server.restart().await;
+        server
+    }
+
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.folder.join("s").display())
+    }
+
+    /// As `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts it again on what it left behind; waits until it answers.
+    ///
+    /// # Panics
+    /// Where it does not within ten seconds.
+    pub async fn restart(&mut self) {
+        self.kill();
+        let child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "yes"])
+            .args(["--maxmemory-policy", "noeviction", "--unixsocket"])
+            .arg(self.folder.join("s"))
+            .arg("--dir")
+            .arg(&self.folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed");
+        self.child = Some(child);
+        let client = redis::Client::open(self.url()).unwrap();
+        wait_until("redis answers", Duration::from_secs(10), async || {
+            let mut connection = client.get_multiplexed_async_connection().await?;
+            redis::cmd("PING")
+                .query_async::<String>(&mut connection)
+                .await
+        })
+        .await;
+    }
+}
+
+impl Drop for PrivateRedis {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
