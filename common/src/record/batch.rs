@@ -260,7 +260,7 @@ impl<'a> Rows<'a> {
 }
 
 #[derive(Default)]
-struct Ends<'a> {
+pub(super) struct Ends<'a> {
     ids: Vec<Uuid>,
     days: Vec<Date>,
     states: Vec<&'static str>,
@@ -277,7 +277,7 @@ struct Ends<'a> {
 }
 
 impl<'a> Ends<'a> {
-    fn of(ends: &BTreeMap<ExecutionId, &'a SealedOutcome>) -> Self {
+    pub(super) fn of(ends: &BTreeMap<ExecutionId, &'a SealedOutcome>) -> Self {
         let big = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
         let mut columns = Self::default();
         for (id, outcome) in ends {
@@ -303,7 +303,7 @@ impl<'a> Ends<'a> {
         columns
     }
 
-    fn params<'p>(&'p self, first: &'p Date, last: &'p Date) -> Columns<'p, 15> {
+    pub(super) fn params<'p>(&'p self, first: &'p Date, last: &'p Date) -> Columns<'p, 15> {
         [
             first,
             last,

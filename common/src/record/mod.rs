@@ -37,7 +37,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 pub use accept_batch::{Accept, AcceptBatcher, AcceptError, Committed, Permit};
-pub use one::{OnceStart, Requested, request_cancel, start_once};
+pub use one::{InDoubt, OnceStart, Requested, end_in_doubt, request_cancel, start_once};
 pub use outbox::{Outbox, Recorded};
 pub use recorder::{Recorder, Report};
 pub use settled::end_settled;

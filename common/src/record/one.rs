@@ -1,12 +1,15 @@
 //! Writes of one execution that cannot wait for a batch: they decide something.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::WriteError;
-use super::batch::Rows;
+use super::batch::{Ends, Rows};
 use crate::db::recording as sql;
 use crate::db::{Client, DbError, Transaction, partitions};
 use crate::entry::Entry;
+use crate::execution::SealedOutcome;
 use crate::ids::ExecutionId;
 use crate::queue::Key;
 
@@ -74,6 +77,52 @@ pub async fn request_cancel(
     } else {
         Requested::Late
     })
+}
+
+/// An outcome whose `finish` was sent and never answered.
+#[derive(Clone, Copy, Debug)]
+pub struct InDoubt<'a> {
+    pub id: ExecutionId,
+    pub entry: &'a Entry,
+    pub as_sent: &'a SealedOutcome,
+    /// What stands where somebody had asked to cancel it.
+    pub as_cancelled: &'a SealedOutcome,
+}
+
+/// Records an outcome that Redis may have forgotten. A row that is final stays.
+///
+/// # Errors
+/// Repeating it is safe.
+pub async fn end_in_doubt(
+    client: &mut Client,
+    generation: u64,
+    doubt: &InDoubt<'_>,
+) -> Result<(), WriteError> {
+    let failed = WriteError::of(generation);
+    let (id, day) = (doubt.id, doubt.id.day());
+    let transaction = enter(client, generation, (id, doubt.entry, None)).await?;
+    let (ids, days) = (vec![id.uuid()], vec![day]);
+    sql::LOCK
+        .rows(&transaction, &[&ids, &days, &day, &day])
+        .await
+        .map_err(&failed)?;
+    // Read under the lock: who asks later finds the row final.
+    let asked = sql::CANCEL_ASKED
+        .row(&transaction, &[&day, &id.uuid()])
+        .await
+        .map_err(&failed)?;
+    let asked = asked.is_some_and(|row| row.try_get(0).unwrap_or(false));
+    let outcome = if asked {
+        doubt.as_cancelled
+    } else {
+        doubt.as_sent
+    };
+    let ends = Ends::of(&BTreeMap::from([(id, outcome)]));
+    sql::END
+        .change(&transaction, &ends.params(&day, &day))
+        .await
+        .map_err(&failed)?;
+    commit(transaction).await.map_err(failed)
 }
 
 /// Through the door, with the row there.
