@@ -1,5 +1,6 @@
 //! Giving up root. Only the worker keeps it; api and scheduler refuse to serve with it.
 
+use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
 
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +44,12 @@ pub fn drop_to(user: Option<&str>) -> Result<(), RightsError> {
 
 fn become_user(uid: Uid, gid: Gid) -> Result<(), RightsError> {
     let step = |step| move |source| RightsError::Step { step, source };
+    // The kernel forgets it with the change of ids; a supervisor counts on it.
+    let dies_with_parent = prctl::get_pdeathsig().map_err(step("asking for the parent's signal"))?;
     setgroups(&[gid]).map_err(step("dropping groups"))?;
     setresgid(gid, gid, gid).map_err(step("changing the group"))?;
     // From here on the kernel has cleared every capability (capabilities(7)).
     setresuid(uid, uid, uid).map_err(step("changing the user"))?;
-    nix::sys::prctl::set_no_new_privs().map_err(step("forbidding new privileges"))
+    prctl::set_pdeathsig(dies_with_parent).map_err(step("keeping the parent's signal"))?;
+    prctl::set_no_new_privs().map_err(step("forbidding new privileges"))
 }

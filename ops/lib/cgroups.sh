@@ -10,7 +10,9 @@ remove_groups() {
     while read -r dir; do
       number=${dir##*/patchbay-u}
       [[ $number =~ ^[0-9]+$ ]] || continue
-      exec 8>"/run/patchbay-uids/$number" || continue
+      # Without a lock it belongs to a worker of another container.
+      [ -e "/run/patchbay-uids/$number" ] || continue
+      exec 8>"/run/patchbay-uids/$number"
       if flock -n 8; then empty_group "$dir"; fi
       exec 8>&-
     done

@@ -49,7 +49,7 @@ impl Checkout {
         let built = Path::new(env!("CARGO_BIN_EXE_ops")).parent().unwrap();
         let up = path.join("target/up");
         fs::create_dir_all(&up).unwrap();
-        for binary in ["api", "worker", "scheduler", "ops"] {
+        for binary in ["api", "worker", "scheduler", "ops", "librunner.so"] {
             let from = built.join(binary);
             assert!(
                 from.exists(),
