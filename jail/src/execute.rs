@@ -21,6 +21,9 @@ use crate::sandbox::{Context, Request, Sandbox, SandboxError};
 
 /// Growth of memory below which page cache isn't looked into.
 const CACHE_MATTERS: u64 = 8 << 20;
+/// How often a long execution's group is asked whether something was killed in it; an
+/// execution that goes on for this long after that is ended.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Serialize)]
 struct Told<'a> {
@@ -81,7 +84,7 @@ impl Sandbox {
             Ok(Err(_)) | Err(_) => return Err(SandboxError::Gone),
         }
         let bound = HEADER + request.output_bytes.max(FAILURE_BYTES);
-        let mut reason = self.watch(&mut channel, deadline, bound).await;
+        let mut reason = self.watch(&mut channel, deadline, bound, &before).await;
         let duration = before.at.elapsed();
         if !matches!(reason, Reason::Ended(_)) {
             self.put_to_death(&mut channel).await;
@@ -95,13 +98,21 @@ impl Sandbox {
     }
 
     /// Until the execution is over, one way or another.
-    async fn watch(&mut self, channel: &mut Channel, deadline: Instant, bound: usize) -> Reason {
+    async fn watch(
+        &mut self,
+        channel: &mut Channel,
+        deadline: Instant,
+        bound: usize,
+        before: &Before,
+    ) -> Reason {
         let bounded = self.jail.host.profile().bound_output;
         let Channel {
             answer,
             stdout,
             stderr,
         } = channel;
+        let mut look = Instant::now() + LOOK_EVERY;
+        let mut oom_seen = false;
         loop {
             tokio::select! {
                 biased;
@@ -118,7 +129,15 @@ impl Sandbox {
                         Reason::Died
                     };
                 }
-                () = sleep_until(deadline.into()) => return Reason::Timeout,
+                () = sleep_until(deadline.min(look).into()) => {
+                    // A process of it was killed for memory, and the others may wait for that one.
+                    let killed = self.oom_kills() > before.counters.oom_kills;
+                    if killed && oom_seen {
+                        return Reason::OutOfMemory;
+                    }
+                    oom_seen = killed;
+                    look += LOOK_EVERY;
+                }
             }
             if answer.got.len() > bound {
                 return Reason::AnswerTooLarge;
@@ -130,6 +149,13 @@ impl Sandbox {
                 return Reason::Timeout;
             }
         }
+    }
+
+    fn oom_kills(&self) -> u64 {
+        self.jail
+            .remains
+            .as_ref()
+            .map_or(0, |remains| remains.group.counters().oom_kills)
     }
 
     /// Kills all of it and takes in what was printed before.

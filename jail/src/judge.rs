@@ -18,6 +18,7 @@ pub(crate) enum Reason {
     Died,
     Timeout,
     Cancelled,
+    OutOfMemory,
     OutputTooLarge,
     AnswerTooLarge,
 }
@@ -58,6 +59,7 @@ pub(crate) fn judge(evidence: &Evidence, answer: &[u8]) -> (Result<Vec<u8>, Fail
             "it printed more than 64 MiB to stdout and stderr",
         ),
         Reason::AnswerTooLarge => too_large(evidence, answer),
+        Reason::OutOfMemory => out_of_memory(),
         Reason::Died if evidence.oom_kills > 0 => out_of_memory(),
         Reason::Died => failed(FailureCode::Killed, "its sandbox died"),
         Reason::Ended(ended) => {

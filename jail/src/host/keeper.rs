@@ -194,26 +194,35 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), BootError> {
     Ok((near, far))
 }
 
-/// Buries sandboxes: started first of all, ends when every sender is gone.
+/// Buries sandboxes, and at last the worker's own groups; ends when every sender is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Undertaker {
     remains: Sender<Remains>,
 }
 
 impl Undertaker {
-    pub(crate) fn start(block: Arc<Block>, parents: Parents) -> Result<Self, HostError> {
+    /// The receiver hears when nothing is left. The keeper outlives the undertaker, for
+    /// its end would kill nsjails before what they must reap.
+    pub(crate) fn start(
+        block: Arc<Block>,
+        parents: Parents,
+        keeper: Keeper,
+    ) -> Result<(Self, Receiver<()>), HostError> {
         let (remains, brought) = channel::<Remains>();
+        let (done, finished) = channel();
         let main = move || {
             while let Ok(remains) = brought.recv() {
                 bury(remains, &block);
             }
-            crate::host::sweep::groups(&parents);
+            super::sweep::groups(&parents);
+            drop(keeper);
+            let _nobody_waits = done.send(());
         };
         std::thread::Builder::new()
             .name("jail-undertaker".into())
             .spawn(main)
             .map_err(HostError::Thread)?;
-        Ok(Self { remains })
+        Ok((Self { remains }, finished))
     }
 
     /// Kills at once, buries in time.

@@ -15,7 +15,9 @@ mod visit;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 pub(crate) use keeper::{Remains, Undertaker, kill};
 pub use mounts::MountError;
@@ -103,6 +105,8 @@ struct Inner {
     profile: Profile,
     /// The runner as the first sandbox compiled it.
     compiled: OnceLock<Vec<u8>>,
+    /// Hears when nothing is left to bury.
+    finished: Mutex<Receiver<()>>,
 }
 
 impl Host {
@@ -149,15 +153,15 @@ impl Host {
             "host prepared"
         );
         let block = Arc::new(block);
-        let undertaker = Undertaker::start(block.clone(), parents.clone())?;
         let visitor = Visitor::start()?;
         let shop = Shop {
             nsjail: config.nsjail.clone(),
             profile: profile.clone(),
-            block,
-            parents,
+            block: block.clone(),
+            parents: parents.clone(),
         };
         let keeper = Keeper::start(shop, config.rootfs.clone(), config.state_dir.clone())?;
+        let (undertaker, finished) = Undertaker::start(block, parents, keeper.clone())?;
         Ok(Self {
             inner: Arc::new(Inner {
                 keeper,
@@ -165,8 +169,29 @@ impl Host {
                 visitor,
                 profile,
                 compiled: OnceLock::new(),
+                finished: Mutex::new(finished),
             }),
         })
+    }
+
+    /// The last act of a worker: waits until every sandbox that was dropped is buried and
+    /// the groups are gone. Whether that was so in time; false at once where this is not
+    /// the last handle (each sandbox holds one).
+    #[must_use]
+    pub fn close(self, within: Duration) -> bool {
+        let Ok(inner) = Arc::try_unwrap(self.inner) else {
+            return false;
+        };
+        let Inner {
+            undertaker,
+            finished,
+            ..
+        } = inner;
+        drop(undertaker);
+        let finished = finished
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        finished.recv_timeout(within).is_ok()
     }
 
     /// A sandbox that knows no version yet. 40 ms: use a [`crate::Pool`].

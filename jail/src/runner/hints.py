@@ -33,9 +33,19 @@ def of(thing):
     try:
         return typing.get_type_hints(thing, include_extras=True)
     except Exception:
-        # A hint that names nothing: those that can be read still count.
-        raw = getattr(thing, "__annotations__", {})
-        return {name: hint for name, hint in raw.items() if not isinstance(hint, str)}
+        return one_by_one(thing)
+
+
+def one_by_one(thing):
+    """Where one hint names nothing, the others still count."""
+    scope = getattr(thing, "__globals__", None) or getattr(sys.modules.get(thing.__module__), "__dict__", {})
+    known = {}
+    for name, hint in getattr(thing, "__annotations__", {}).items():
+        try:
+            known[name] = eval(hint, scope) if isinstance(hint, str) else hint
+        except Exception:
+            continue
+    return known
 
 
 def takes_whole(parameters, known):

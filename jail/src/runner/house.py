@@ -40,7 +40,8 @@ def at_boot():
     _signal.signal(_signal.SIGXFSZ, _signal.SIG_IGN)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
     posix.setgroups([])
-    codecs.register_error("patchbay.replace", lambda error: ("\ufffd", error.end))
+    # As bytes: the encoder refuses a text that isn't ASCII.
+    codecs.register_error("patchbay.replace", lambda error: (b"\xef\xbf\xbd", error.end))
     sys.stdout.reconfigure(encoding="utf-8", errors="patchbay.replace")
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.dont_write_bytecode = True

@@ -19,7 +19,8 @@ HOME = "/code"
 ONLY_AST = 0x400
 
 compile_, exec_, Module = compile, exec, type(sys)
-makedirs, open_ = posix.mkdir, open
+# The user's code has the real ones, not the runner's copy.
+builtins = sys.modules["builtins"].__dict__
 
 
 class Bound:
@@ -69,6 +70,7 @@ def imported(path, code):
     spec.has_location = True
     module.__file__, module.__spec__, module.__loader__ = path, spec, loader
     module.__package__ = ""
+    module.__builtins__ = builtins
     sys.modules[name] = module
     sys.argv = [path]
     exec_(code, module.__dict__)

@@ -1,4 +1,13 @@
 //! Real sandboxes: nsjail, cgroups, Debian's Python.
 
+mod arguments;
+mod bounds;
+mod describe;
+mod endings;
 mod first;
+mod house;
+mod logs;
+mod modules;
+mod results;
 mod world;
+mod zz_scratch;

@@ -1,5 +1,6 @@
 //! A prepared host for one test, from what `ops/test` exports.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,14 +39,35 @@ pub(crate) fn config() -> HostConfig {
     }
 }
 
-pub(crate) fn host() -> Host {
-    Host::prepare(&config()).unwrap()
+/// A host that leaves nothing behind when the test ends.
+pub(crate) struct World(Option<Host>);
+
+impl Deref for World {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        self.0.as_ref().unwrap()
+    }
 }
 
-pub(crate) fn weakened(weaken: impl FnOnce(&mut Profile)) -> Host {
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(host) = self.0.take() {
+            let clean = host.close(Duration::from_secs(20));
+            assert!(clean || std::thread::panicking(), "sandboxes are left");
+        }
+    }
+}
+
+pub(crate) fn host() -> World {
+    World(Some(Host::prepare(&config()).unwrap()))
+}
+
+/// Of a test that meets what happens when a wall is not there.
+pub(crate) fn weakened(weaken: impl FnOnce(&mut Profile)) -> World {
     let mut profile = Profile::default();
     weaken(&mut profile);
-    Host::prepare_weakened(&config(), profile).unwrap()
+    World(Some(Host::prepare_weakened(&config(), profile).unwrap()))
 }
 
 pub(crate) async fn bound(host: &Host, source: &str) -> Bound {

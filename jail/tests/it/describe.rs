@@ -1,0 +1,173 @@
+//! What is learnt about a version by importing it.
+
+use jail::{Code, Described, Entry, FailureCode, Verdict};
+use serde_json::{Value, json};
+
+use crate::world::{IMPORT, LIMITS, World, host};
+
+async fn verdict(host: &World, source: &str) -> Verdict {
+    let generic = host.boot().await.unwrap();
+    let description = generic
+        .describe(&Code::single(source), &LIMITS, IMPORT)
+        .await
+        .unwrap();
+    description.verdict
+}
+
+async fn described(host: &World, source: &str) -> Described {
+    match verdict(host, source).await {
+        Verdict::Described(described) => described,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn schemas(cases: &[(&str, Value)]) {
+    let host = host();
+    for (source, expected) in cases {
+        let described = described(&host, source).await;
+        let schema: Value = described
+            .input_schema
+            .map_or(Value::Null, |text| serde_json::from_str(&text).unwrap());
+        assert_eq!(&schema, expected, "{source}");
+    }
+}
+
+fn object(properties: Value, required: &[&str]) -> Value {
+    let mut schema =
+        json!({"type": "object", "properties": properties, "additionalProperties": false});
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+#[tokio::test]
+async fn plain_signatures_become_closed_objects() {
+    schemas(&[
+        ("def main(): pass", object(json!({}), &[])),
+        ("def main(x): pass", object(json!({"x": {}}), &["x"])),
+        ("from __future__ import annotations\ndef main(x: int, y: str = 'a'): pass", object(json!({"x": {"type": "integer"}, "y": {"type": "string", "default": "a"}}), &["x"])),
+        ("def main(a, *, b=2, **rest): pass", json!({"type": "object", "properties": {"a": {}, "b": {"default": 2}}, "required": ["a"]})),
+        ("def main(**rest: int): pass", json!({"type": "object", "properties": {}, "additionalProperties": {"type": "integer"}})),
+        ("def main(input): pass", Value::Null),
+        ("def main(input: dict): pass", json!({"type": "object"})),
+        ("def main(data): pass", object(json!({"data": {}}), &["data"])),
+        ("def handler(input, context): pass", Value::Null),
+        ("result = 1", Value::Null),
+        ("async def main(f: float, b: bool): pass", object(json!({"f": {"type": "number"}, "b": {"type": "boolean"}}), &["f", "b"])),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn hints_become_schemas() {
+    schemas(&[
+        ("from typing import *\ndef main(a: Optional[int], b: int | None = None, c: Union[int, str] = 1): pass",
+         object(json!({"a": {"type": ["integer", "null"]}, "b": {"type": ["integer", "null"], "default": null}, "c": {"type": ["integer", "string"], "default": 1}}), &["a"])),
+        ("from datetime import date, datetime\nfrom uuid import UUID\ndef main(d: date, t: datetime, u: UUID): pass",
+         object(json!({"d": {"type": "string", "format": "date"}, "t": {"type": "string", "format": "date-time"}, "u": {"type": "string", "format": "uuid"}}), &["d", "t", "u"])),
+        ("from typing import *\ndef main(a: list[int], b: dict[str, bool], c: tuple[int, ...], d: Literal['x', 2], e: List[str]): pass",
+         object(json!({"a": {"type": "array", "items": {"type": "integer"}}, "b": {"type": "object", "additionalProperties": {"type": "boolean"}}, "c": {"type": "array", "items": {"type": "integer"}}, "d": {"enum": ["x", 2]}, "e": {"type": "array", "items": {"type": "string"}}}), &["a", "b", "c", "d", "e"])),
+        ("import enum\nclass C(enum.Enum):\n    RED = 'red'\n    BLUE = 'blue'\ndef main(c: C): pass",
+         object(json!({"c": {"type": "string", "enum": ["red", "blue"]}}), &["c"])),
+        ("from dataclasses import dataclass, field\n@dataclass\nclass In: x: int\n@dataclass\nclass P:\n    a: In\n    b: In\n    n: int = 3\n    l: list = field(default_factory=list)\ndef main(p: P): pass",
+         object(json!({"p": object(json!({"a": object(json!({"x": {"type": "integer"}}), &["x"]), "b": object(json!({"x": {"type": "integer"}}), &["x"]), "n": {"type": "integer", "default": 3}, "l": {"type": "array"}}), &["a", "b"])}), &["p"])),
+        ("from typing import *\nclass T(TypedDict):\n    a: int\n    b: NotRequired[str]\ndef main(t: T): pass",
+         object(json!({"t": object(json!({"a": {"type": "integer"}, "b": {"type": "string"}}), &["a"])}), &["t"])),
+        ("from typing import *\ndef main(x: Annotated[int, 'how many'], y: 'NoSuchName' = 1): pass",
+         object(json!({"x": {"type": "integer", "description": "how many"}, "y": {"default": 1}}), &["x"])),
+        ("from typing import *\ndef main(x: Annotated[int, 'how many']): pass",
+         object(json!({"x": {"type": "integer", "description": "how many"}}), &["x"])),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_class_inside_itself_is_a_reference_that_resolves() {
+    let host = host();
+    let source = "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass Node:\n    v: int\n    next: Node | None = None\ndef main(n: Node): pass";
+    let described = described(&host, source).await;
+    let schema: Value = serde_json::from_str(&described.input_schema.unwrap()).unwrap();
+    assert_eq!(schema["properties"]["n"]["$ref"], "#/$defs/Node1");
+    let node = &schema["$defs"]["Node1"];
+    assert_eq!(node["properties"]["v"]["type"], "integer");
+    assert!(
+        node["properties"]["next"]
+            .to_string()
+            .contains("#/$defs/Node1")
+    );
+}
+
+#[tokio::test]
+async fn docstrings_kinds_and_return_hints_are_told() {
+    let host = host();
+    let main = described(
+        &host,
+        "\"\"\"Module.\"\"\"\ndef main() -> list[int]:\n    \"\"\"Adds.\n\n    Much.\n    \"\"\"",
+    )
+    .await;
+    assert_eq!(main.entry, Entry::Main);
+    assert_eq!(main.doc.as_deref(), Some("Adds.\n\nMuch."));
+    assert_eq!(
+        main.output_schema.as_deref(),
+        Some(r#"{"type":"array","items":{"type":"integer"}}"#)
+    );
+    let script = described(&host, "\"\"\"Script.\"\"\"\nresult = 1").await;
+    assert_eq!(
+        (script.entry, script.doc.as_deref()),
+        (Entry::Script, Some("Script."))
+    );
+    let handler = described(&host, "\"\"\"M.\"\"\"\ndef handler(i, c): pass").await;
+    assert_eq!(
+        (handler.entry, handler.doc.as_deref()),
+        (Entry::Handler, Some("M."))
+    );
+    assert_eq!(handler.output_schema, None);
+}
+
+#[tokio::test]
+async fn syntax_errors_have_line_and_column() {
+    let host = host();
+    for (source, line, column) in [
+        ("def main():\n    return 1 +\n", 2, 15),
+        ("x = = 1", 1, 5),
+        ("def main(:\n  pass", 1, 10),
+        ("if True:\nx = 1", 2, 1),
+    ] {
+        match verdict(&host, source).await {
+            Verdict::Syntax(syntax) => {
+                assert_eq!(
+                    (syntax.line, syntax.column),
+                    (line, column),
+                    "{source}: {syntax:?}"
+                );
+                assert_eq!(syntax.file, "main.py");
+            }
+            other => panic!("{source}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_import_that_fails_is_told_with_its_traceback() {
+    let host = host();
+    let Verdict::Import(failure) = verdict(
+        &host,
+        "x = 1\nraise RuntimeError('no config')\ndef main(): pass",
+    )
+    .await
+    else {
+        panic!("described");
+    };
+    assert_eq!(failure.code, FailureCode::ImportError);
+    assert_eq!(failure.message, "no config");
+    assert!(failure.traceback.unwrap().contains("line 2"));
+}
+
+#[tokio::test]
+async fn what_makes_a_version_single_use_is_told() {
+    let host = host();
+    let told = described(&host, "import os\nF = open(os.__file__)\ndef main(): pass").await;
+    assert!(told.single_use.unwrap().contains("files stay open"));
+    assert_eq!(described(&host, "def main(): pass").await.single_use, None);
+}

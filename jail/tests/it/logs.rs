@@ -1,0 +1,79 @@
+//! Descriptors 1 and 2 are the log, whoever writes.
+
+use std::time::Duration;
+
+use jail::FailureCode;
+use jail::limits::LOG_BYTES;
+
+use crate::world::{failure, host, once, output, request, sandbox};
+
+#[tokio::test]
+async fn everything_written_below_python_is_in_the_log_in_order() {
+    let source = "import os, subprocess, ctypes\ndef main():\n    print('a')\n    os.write(1, b'b\\n')\n    subprocess.run(['echo', 'c'])\n    ctypes.CDLL(None).puts(b'd')\n    return 1";
+    let done = once(source, "{}").await;
+    assert_eq!(output(&done), "1");
+    assert_eq!(done.stdout, "a\nb\nc\nd\n");
+}
+
+#[tokio::test]
+async fn logging_is_the_user_s_to_configure() {
+    let source = "import logging\ndef main():\n    logging.basicConfig(level=logging.INFO)\n    logging.info('hi')";
+    let done = once(source, "{}").await;
+    assert!(done.stderr.contains("hi") && done.stdout.is_empty());
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_become_replacements() {
+    let source = "import sys\ndef main():\n    sys.stdout.buffer.write(b'\\xff\\n')\n    print('\\ud800')\n    print('a\\0b')";
+    let done = once(source, "{}").await;
+    assert_eq!(output(&done), "null");
+    assert_eq!(done.stdout, "\u{fffd}\n\u{fffd}\na\0b\n");
+}
+
+#[tokio::test]
+async fn much_output_is_cut_between_characters_and_does_no_harm() {
+    let source = "def main():\n    print('é' * 1_000_000)\n    return 1";
+    let done = once(source, "{}").await;
+    assert_eq!(output(&done), "1");
+    assert!(done.truncated && done.reusable);
+    assert!(done.stdout.len() <= LOG_BYTES && done.stdout.len() > LOG_BYTES - 100);
+    assert!(done.stdout.contains("[cut: 2000001 bytes") && !done.stdout.contains('\u{fffd}'));
+}
+
+#[tokio::test]
+async fn output_on_its_bound_is_whole() {
+    let done = once(
+        &format!("def main(): print('x' * {}, end='')", LOG_BYTES),
+        "{}",
+    )
+    .await;
+    assert!(!done.truncated && done.stdout.len() == LOG_BYTES);
+    let done = once(
+        &format!("def main(): print('x' * {}, end='')", LOG_BYTES + 1),
+        "{}",
+    )
+    .await;
+    assert!(done.truncated && done.stdout.contains("[cut"));
+}
+
+#[tokio::test]
+async fn a_flood_ends_the_execution() {
+    let host = host();
+    let mut sandbox = sandbox(
+        &host,
+        "import os\ndef main():\n    x = b'x' * 65536\n    while True: os.write(2, x)",
+    )
+    .await;
+    let mut asked = request("{}");
+    asked.timeout = Duration::from_secs(60);
+    let done = sandbox.run(asked).await.unwrap();
+    assert_eq!(failure(&done).code, FailureCode::OutputTooLarge);
+    assert!(done.truncated && !done.reusable);
+}
+
+#[tokio::test]
+async fn what_a_thread_or_child_prints_after_the_end_is_not_in_the_log() {
+    let source = "import os, time, threading\ndef main():\n    if os.fork() == 0:\n        time.sleep(0.5)\n        print('late')\n        os._exit(0)\n    print('mine')";
+    let done = once(source, "{}").await;
+    assert_eq!(done.stdout, "mine\n");
+}

@@ -1,0 +1,195 @@
+//! Results leave as exact JSON or not at all.
+
+use jail::FailureCode;
+
+use crate::world::{failure, host, output, run, sandbox};
+
+/// Runs `def main()` with this body after these imports; one sandbox for all.
+async fn answers(cases: &[(&str, &str)]) {
+    let host = host();
+    let mut sandbox = sandbox(&host, "import datetime, decimal, uuid, enum, dataclasses, collections, pathlib, json, types\n\
+        class Colour(enum.Enum): RED = 'red'\nclass N(enum.IntEnum): ONE = 1\n\
+        @dataclasses.dataclass\nclass P:\n    x: int\n    y: object = None\n\
+        Pair = collections.namedtuple('Pair', 'a b')\n\
+        def main(expression):\n    scope = {}\n    exec(expression, globals(), scope)\n    return scope['r']").await;
+    for (expression, answer) in cases {
+        let input = serde_json::json!({"expression": format!("r = {expression}")}).to_string();
+        let done = run(&mut sandbox, &input).await;
+        println!("{expression}");
+        assert_eq!(output(&done), *answer, "{expression}");
+    }
+}
+
+async fn refusals(cases: &[(&str, &str)]) {
+    let host = host();
+    let mut sandbox = sandbox(&host, "import collections\ndef main(expression):\n    scope = {}\n    exec(expression, globals(), scope)\n    return scope['r']").await;
+    for (expression, pointer) in cases {
+        let input = serde_json::json!({"expression": format!("r = {expression}")}).to_string();
+        let done = run(&mut sandbox, &input).await;
+        let failure = failure(&done);
+        assert_eq!(
+            failure.code,
+            FailureCode::ResultNotSerializable,
+            "{expression}"
+        );
+        assert_eq!(
+            failure.pointer.as_deref(),
+            Some(*pointer),
+            "{expression}: {failure:?}"
+        );
+        assert!(done.reusable);
+    }
+}
+
+#[tokio::test]
+async fn documented_forms_are_as_documented() {
+    answers(&[
+        ("datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)", r#""2026-01-02T03:04:05+00:00""#),
+        ("[datetime.date(2026, 1, 2), datetime.time(1, 2)]", r#"["2026-01-02","01:02:00"]"#),
+        ("datetime.timedelta(minutes=1.5)", "90.0"),
+        ("decimal.Decimal('1.10')", r#""1.10""#),
+        ("uuid.UUID(int=1)", r#""00000000-0000-0000-0000-000000000001""#),
+        ("[b'\\xff\\x00', bytearray(b'a'), memoryview(b'b')]", r#"["/wA=","YQ==","Yg=="]"#),
+        ("[Colour.RED, N.ONE, {Colour.RED: 1}]", r#"["red",1,{"red":1}]"#),
+        ("P(1, P(2))", r#"{"x":1,"y":{"x":2,"y":null}}"#),
+        ("[{3, 1, 2}, (1, 2), Pair(1, 2), frozenset()]", "[[1,2,3],[1,2],[1,2],[]]"),
+        ("pathlib.Path('/tmp/x')", r#""/tmp/x""#),
+        ("[collections.OrderedDict(a=1), collections.deque([1]), types.MappingProxyType({'b': 2})]", r#"[{"a":1},[1],{"b":2}]"#),
+        ("[True, False, None, 0, '']", r#"[true,false,null,0,""]"#),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn numbers_keep_every_digit_and_sign() {
+    answers(&[
+        (
+            "{'id': 2**53 + 1, 'big': 2**63 + 1}",
+            r#"{"id":9007199254740993,"big":9223372036854775809}"#,
+        ),
+        ("[-0.0, 1e308, 5e-324]", "[-0.0,1e+308,5e-324]"),
+        (
+            "{'t': 'nan', 's': 'To Infinity and beyond'}",
+            r#"{"t":"nan","s":"To Infinity and beyond"}"#,
+        ),
+        (
+            "[2**64, -2**70]",
+            "[18446744073709551616,-1180591620717411303424]",
+        ),
+    ])
+    .await;
+    refusals(&[
+        ("float('nan')", ""),
+        ("[1, {'a': float('-inf')}]", "/1/a"),
+        ("10**5000", ""),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn keys_become_strings_and_none_is_lost() {
+    answers(&[
+        (
+            "{1: 'a', None: 'b', 2.5: 'c', True: 'd'}",
+            r#"{"1":"d","null":"b","2.5":"c"}"#,
+        ),
+        ("{datetime.date(2026, 1, 2): 1}", r#"{"2026-01-02":1}"#),
+    ])
+    .await;
+    refusals(&[
+        ("{(1, 2): 'a'}", ""),
+        ("{1: 'a', '1': 'b'}", "/1"),
+        ("{'a': {None: 1, 'null': 2}}", "/a/null"),
+        ("{'a/b': {'~': {float('nan'): 1}}}", "/a~1b/~0"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_has_no_form_is_refused_with_its_place() {
+    refusals(&[
+        ("(i for i in [1])", ""),
+        ("{'a': [1, {'b': open('/dev/null')}]}", "/a/1/b"),
+        ("[object()]", "/0"),
+        ("[1, len]", "/1"),
+        (
+            "type('T', (), {'keys': lambda s: ['a'], '__getitem__': lambda s, k: 1 / 0})()",
+            "",
+        ),
+    ])
+    .await
+}
+
+#[tokio::test]
+async fn a_coroutine_that_nobody_awaited_is_refused() {
+    let host = host();
+    let mut sandbox = sandbox(
+        &host,
+        "async def fetch(): pass\nasync def main(): return fetch()",
+    )
+    .await;
+    let done = run(&mut sandbox, "{}").await;
+    assert_eq!(failure(&done).code, FailureCode::ResultNotSerializable);
+    assert_eq!(failure(&done).pointer.as_deref(), Some(""));
+}
+
+#[tokio::test]
+async fn nul_is_legal_and_a_lone_surrogate_is_no_text() {
+    answers(&[(
+        "{'s': 'a\\0b', 'é': '→😀'}",
+        "{\"s\":\"a\\u0000b\",\"é\":\"→😀\"}",
+    )])
+    .await;
+    refusals(&[
+        ("'\\ud800'", ""),
+        ("{'\\ud800': 1}", "/\u{fffd}"),
+        ("['ok', '\\udce9']", "/1"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn depth_is_exact() {
+    let host = host();
+    let mut sandbox = sandbox(
+        &host,
+        "def main(n):\n    r = []\n    for _ in range(n - 1): r = [r]\n    return r",
+    )
+    .await;
+    for (n, good) in [(100, true), (128, true), (129, false), (100_000, false)] {
+        let done = run(&mut sandbox, &format!("{{\"n\": {n}}}")).await;
+        match &done.result {
+            Ok(bytes) => assert!(good && bytes.len() == 2 * n, "{n}"),
+            Err(failure) => assert!(
+                !good && failure.code == FailureCode::ResultNotSerializable,
+                "{failure:?}"
+            ),
+        }
+    }
+    let done = run(&mut sandbox, "{\"n\": 1}").await;
+    assert_eq!(output(&done), "[]");
+}
+
+#[tokio::test]
+async fn a_result_above_its_bound_is_output_too_large_and_one_on_it_is_not() {
+    let host = host();
+    let mut sandbox = sandbox(&host, "def main(n): return 'x' * n").await;
+    let done = run(&mut sandbox, &format!("{{\"n\": {}}}", (1 << 20) - 2)).await;
+    assert_eq!(output(&done).len(), 1 << 20);
+    let done = run(&mut sandbox, &format!("{{\"n\": {}}}", (1 << 20) - 1)).await;
+    assert_eq!(failure(&done).code, FailureCode::OutputTooLarge);
+}
+
+#[tokio::test]
+async fn large_inputs_and_integers_arrive_whole() {
+    let host = host();
+    let mut sandbox = sandbox(&host, "def main(s, n): return [len(s), str(n)]").await;
+    let input = format!(
+        "{{\"s\": \"{}\", \"n\": 9007199254740993}}",
+        "é".repeat(500_000)
+    );
+    assert_eq!(
+        output(&run(&mut sandbox, &input).await),
+        r#"[500000,"9007199254740993"]"#
+    );
+}
