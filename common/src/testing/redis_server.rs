@@ -68,6 +68,39 @@ impl PrivateRedis {
     }
 }
 
+impl PrivateRedis {
+    /// Keeps a copy of the log as it is now.
+    ///
+    /// # Panics
+    /// Where it cannot be copied.
+    pub fn remember(&self) {
+        copy(&self.log(), &self.folder.join("copy"));
+    }
+
+    /// Restarts on the log that was remembered: what came later is lost.
+    ///
+    /// # Panics
+    /// Where nothing was remembered.
+    pub async fn set_back(&mut self) {
+        self.kill();
+        copy(&self.folder.join("copy"), &self.log());
+        self.restart().await;
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("appendonlydir")
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
 impl Drop for PrivateRedis {
     fn drop(&mut self) {
         self.kill();
