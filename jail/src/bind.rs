@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::channel;
 use crate::control::ControlError;
 use crate::frame::Kind;
-use crate::limits::{BASE_BYTES, BASE_PIDS, BOUND_BYTES, Limits, TEMPLATE_BYTES};
+use crate::limits::{BASE_BYTES, BASE_PIDS, BOUND_BYTES, IMPORT_LOG_BYTES, Limits, TEMPLATE_BYTES};
 use crate::outcome::{Described, Description, Entry, Failure, FailureCode, SyntaxFailure, Verdict};
 use crate::sandbox::{Bound, Code, GenericSandbox, Jail, Sandbox, SandboxError};
 
@@ -269,7 +269,7 @@ fn printed(jail: &mut Jail) -> String {
     let Some(mut output) = jail.output.take() else {
         return String::new();
     };
-    output.take_ready();
+    output.take_rest(IMPORT_LOG_BYTES as u64);
     output.into_text()
 }
 

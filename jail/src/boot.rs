@@ -59,16 +59,16 @@ pub(crate) async fn greet(host: &Host, started: Started) -> Result<GenericSandbo
     let compiled = match ready {
         Ok(Ok(compiled)) => compiled,
         Ok(Err(error)) => {
-            log.take_ready();
-            output.take_ready();
+            log.take_rest(IMPORT_LOG_BYTES as u64);
+            output.take_rest(IMPORT_LOG_BYTES as u64);
             return Err(BootError::Died {
                 said: said(log, output),
                 source: std::io::Error::other(error),
             });
         }
         Err(_) => {
-            log.take_ready();
-            output.take_ready();
+            log.take_rest(IMPORT_LOG_BYTES as u64);
+            output.take_rest(IMPORT_LOG_BYTES as u64);
             return Err(BootError::Slow(said(log, output)));
         }
     };

@@ -71,28 +71,25 @@ impl Answer {
     /// Waits for more and takes it.
     pub(crate) async fn fill(&mut self) -> io::Result<()> {
         self.socket.readable().await?;
-        self.take_ready();
+        self.got.reserve(CHUNK);
+        match self.socket.try_read_buf(&mut self.got) {
+            Ok(0) => self.closed = true,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.closed = true,
+            _ => {}
+        }
         Ok(())
     }
 
-    /// Takes what has come, without waiting.
-    pub(crate) fn take_ready(&mut self) {
-        loop {
-            self.got.reserve(CHUNK);
-            match self.socket.try_read_buf(&mut self.got) {
-                Ok(0) => {
-                    self.closed = true;
-                    return;
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {
-                    self.closed = true;
-                    return;
-                }
-            }
-            if self.got.len() > (4 << 20) {
-                return;
+    /// Takes what is there, up to `most` in all, when nothing more can come. Asks the
+    /// kernel, not the runtime, which may not have heard of it yet.
+    pub(crate) fn take_rest(&mut self, most: usize) {
+        let mut chunk = [0; CHUNK];
+        while !self.closed && self.got.len() <= most {
+            match nix::unistd::read(&self.socket, &mut chunk) {
+                Ok(0) => self.closed = true,
+                Ok(read) => self.got.extend_from_slice(&chunk[..read]),
+                Err(nix::Error::EINTR) => {}
+                Err(_) => return,
             }
         }
     }
@@ -135,33 +132,43 @@ impl Capture {
         self.total
     }
 
+    /// Waits for more and takes a bounded piece of it: the caller looks at the total in between.
     pub(crate) async fn fill(&mut self) -> io::Result<()> {
         self.pipe.readable().await?;
-        self.take_ready();
-        Ok(())
-    }
-
-    /// Takes what has come, a bounded piece of it: the caller looks at the total in between.
-    pub(crate) fn take_ready(&mut self) {
         let mut chunk = [0; CHUNK];
         for _ in 0..16 {
             match self.pipe.try_read(&mut chunk) {
-                Ok(0) => {
-                    self.closed = true;
-                    return;
-                }
+                Ok(0) => self.closed = true,
                 Ok(read) => {
-                    let room = self.most - self.kept.len();
-                    self.kept.extend_from_slice(&chunk[..read.min(room)]);
-                    self.total += read as u64;
+                    self.keep(&chunk[..read]);
+                    continue;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {
-                    self.closed = true;
-                    return;
-                }
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.closed = true,
+                Err(_) => {}
+            }
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Takes what is there when nothing more can come, past `most` in all without reading on.
+    /// Asks the kernel, not the runtime, which may not have heard of it yet.
+    pub(crate) fn take_rest(&mut self, most: u64) {
+        let mut chunk = [0; CHUNK];
+        while !self.closed && self.total <= most {
+            match nix::unistd::read(&self.pipe, &mut chunk) {
+                Ok(0) => self.closed = true,
+                Ok(read) => self.keep(&chunk[..read]),
+                Err(nix::Error::EINTR) => {}
+                Err(_) => return,
             }
         }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = self.most - self.kept.len();
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.total += bytes.len() as u64;
     }
 
     pub(crate) const fn is_cut(&self) -> bool {

@@ -92,7 +92,7 @@ impl Sandbox {
                 reason = Reason::Ended(self.own_end().await);
             }
         }
-        take_rest(&mut channel);
+        take_rest(&mut channel, bound);
         let evidence = self.evidence(&before, reason, &request)?;
         self.conclude(channel, &before, &evidence, duration).await
     }
@@ -268,13 +268,8 @@ fn over(ended: Result<(crate::frame::Header, Vec<u8>), ControlError>) -> Reason 
 }
 
 /// All writers are dead: what they wrote is here, and nothing more will come.
-fn take_rest(channel: &mut Channel) {
-    channel.answer.take_ready();
-    for capture in [&mut channel.stdout, &mut channel.stderr] {
-        let mut seen = u64::MAX;
-        while capture.is_open() && capture.total() != seen {
-            seen = capture.total();
-            capture.take_ready();
-        }
-    }
+fn take_rest(channel: &mut Channel, bound: usize) {
+    channel.answer.take_rest(bound);
+    channel.stdout.take_rest(LOG_DRAIN_BYTES);
+    channel.stderr.take_rest(LOG_DRAIN_BYTES);
 }
