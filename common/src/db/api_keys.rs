@@ -84,7 +84,7 @@ statements! {
         where account_id = $1 and id = $2 and revoked_at is null";
     USED = "update api_keys set last_used_at = $3
         where account_id = $1 and id = $2
-            and (last_used_at is null or last_used_at < $3 - interval '1 minute')";
+            and (last_used_at is null or last_used_at < $3::timestamptz - interval '1 minute')";
 }
 
 /// Makes a key, exactly bounded in number.

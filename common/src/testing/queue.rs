@@ -1,10 +1,12 @@
 //! A certified partition of one's own, whose generation PostgreSQL knows.
 
+use std::time::Duration;
+
 use super::{TestDatabase, redis_prefix, redis_url};
 use crate::clock::{Clock as _, SystemClock};
 use crate::db::partitions;
 use crate::queue::recovery::{self, Begun, Certified, Loss};
-use crate::queue::{Links, Partition};
+use crate::queue::{Link, Links, Partition};
 
 /// A partition under a prefix that no other test has.
 #[derive(Debug)]
@@ -35,6 +37,18 @@ impl Queue {
         };
         queue.recover(database, Loss::Impossible).await;
         queue
+    }
+
+    /// A link; after a refusal, the next greeting may be some milliseconds away.
+    ///
+    /// # Panics
+    /// Where the partition is not certified within ten seconds.
+    pub async fn link(&self) -> Link {
+        let bound = Duration::from_secs(10);
+        super::wait_until("the partition is certified", bound, async || {
+            self.links.link().await
+        })
+        .await
     }
 
     /// The whole of a recovery that finds nothing to settle; gives the generation.
