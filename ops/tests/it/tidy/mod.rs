@@ -3,6 +3,7 @@
 
 mod layout;
 mod retention;
+mod routes;
 mod scripts;
 mod sql;
 mod tree;
