@@ -1,1 +1,39 @@
-fn main() {}
+//! The worker's process: settings, the host's preparation, signals; the rest is `worker::run`.
+
+use common::config::Env;
+use common::telemetry;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use worker::{Config, Prepared, Stops};
+
+fn main() -> anyhow::Result<()> {
+    let mut env = Env::process();
+    let config = Config::from_env(&mut env)?;
+    if std::env::args().any(|argument| argument == "--check-config") {
+        print!("{}", env.effective());
+        return Ok(());
+    }
+    telemetry::start("worker", &config.log);
+    let prepared = Prepared::new(config)?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(prepared))
+}
+
+async fn serve(prepared: Prepared) -> anyhow::Result<()> {
+    let stops = Stops::default();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let serving = worker::run(prepared, stops.clone());
+    tokio::pin!(serving);
+    // The first signal is the soft stop, the second the hard one.
+    for stop in [stops.soft, stops.hard, CancellationToken::new()] {
+        tokio::select! {
+            ended = &mut serving => return Ok(ended?),
+            _ = terminate.recv() => stop.cancel(),
+            _ = interrupt.recv() => stop.cancel(),
+        }
+    }
+    Ok(serving.await?)
+}

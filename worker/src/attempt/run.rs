@@ -1,0 +1,210 @@
+//! From the entry to what the user's code did.
+
+use std::time::Duration;
+
+use common::execution::{ErrorCode, Failure, Logs};
+use common::limits;
+use common::record::OnceStart;
+use common::vault::Purpose;
+use jail::{Context, Request, Sandbox};
+
+use super::{AttemptError, Attempted, Ended, cancelled, failure_of, version_gone, worker_lost};
+use crate::lease::{Lease, Sign};
+use crate::sandboxes::{Kind, Taken};
+use crate::versions::{Loaded, Version};
+use crate::worker::Worker;
+
+/// How long a killed sandbox may take to say what it had printed.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// A run that takes longer is noted in its row, so that a recovery knows of it.
+const NOTED: Duration = Duration::from_millis(100);
+
+pub(super) async fn run(
+    worker: &Worker,
+    lease: &Lease,
+    attempted: Attempted<'_>,
+) -> Result<Ended, AttemptError> {
+    // Whatever is waited for here, a sign ends it; what is dropped with it is safe to drop.
+    let ready = tokio::select! {
+        biased;
+        sign = lease.stopped() => return told(sign),
+        ready = prepare(worker, lease, attempted) => ready?,
+    };
+    match ready {
+        Ready::Ended(ended) => Ok(ended),
+        Ready::Run(prepared) => execute(worker, lease, attempted, *prepared).await,
+    }
+}
+
+/// What came of preparing: an end without a run, or all that the run takes.
+enum Ready {
+    Ended(Ended),
+    Run(Box<Prepared>),
+}
+
+struct Prepared {
+    version: std::sync::Arc<Loaded>,
+    input: Vec<u8>,
+    sandbox: crate::sandboxes::InUse,
+    timeout: Duration,
+}
+
+async fn prepare(
+    worker: &Worker,
+    lease: &Lease,
+    Attempted { work, entry }: Attempted<'_>,
+) -> Result<Ready, AttemptError> {
+    lease.fresh().await?;
+    let timeout = Duration::from_millis(entry.timeout_ms.into());
+    let built = worker
+        .versions
+        .built(entry.account, entry.version, timeout)
+        .await
+        .map_err(AttemptError::Version)?;
+    let unrun = |failure| Ok(Ready::Ended(Ended::unrun(failure)));
+    let version = match built {
+        Version::Ready(loaded) => loaded,
+        Version::Broken(failure) => return unrun(*failure),
+        Version::Gone => return unrun(version_gone()),
+        Version::Building => {
+            return unrun(Failure::new(
+                ErrorCode::Timeout,
+                "the version was still being built when the time was up",
+            ));
+        }
+    };
+    let id = work.leased.id;
+    let input = worker
+        .vault
+        .open(entry.account, Purpose::Input, id.uuid(), &entry.input)
+        .await
+        .map_err(AttemptError::Input)?;
+    let taken = worker
+        .sandboxes
+        .take(Kind::from(entry), &version.code)
+        .await
+        .map_err(AttemptError::Sandbox)?;
+    let sandbox = match taken {
+        Taken::Ready(sandbox) => sandbox,
+        Taken::Unusable { failure, log } => {
+            return Ok(Ready::Ended(unusable(&failure, log)));
+        }
+    };
+    // The last step before user code: from its commit on it never starts again.
+    if entry.once {
+        match worker.record.start_once(work, entry).await {
+            Ok(OnceStart::Granted) => {}
+            Ok(OnceStart::Refused) => return unrun(worker_lost()),
+            Err(error) => return Err(AttemptError::Once(error)),
+        }
+    }
+    lease.fresh().await?;
+    Ok(Ready::Run(Box::new(Prepared {
+        version,
+        input,
+        sandbox,
+        timeout,
+    })))
+}
+
+async fn execute(
+    worker: &Worker,
+    lease: &Lease,
+    attempted: Attempted<'_>,
+    mut prepared: Prepared,
+) -> Result<Ended, AttemptError> {
+    let Some(sandbox) = prepared.sandbox.sandbox() else {
+        return Err(AttemptError::Run(jail::SandboxError::Gone));
+    };
+    lease.attach(sandbox.killer());
+    let work = attempted.work;
+    let id = work.leased.id.to_string();
+    let started_at = worker.clock.now();
+    let waited = started_at.duration_since(work.leased.id.at());
+    worker
+        .metrics
+        .queue_wait
+        .observe(waited.as_secs_f64().max(0.0));
+    let request = Request {
+        input: &prepared.input,
+        context: Context {
+            execution_id: &id,
+            namespace: &prepared.version.namespace,
+            function: &prepared.version.function,
+            version: prepared.version.number.into(),
+            attempt: work.attempt(),
+            deadline_ms: started_at
+                .checked_add(prepared.timeout)
+                .map_or(i64::MAX, jiff::Timestamp::as_millisecond),
+        },
+        timeout: prepared.timeout,
+        output_bytes: limits::OUTPUT_BYTES,
+    };
+    let done = tokio::select! {
+        done = to_the_end(lease, sandbox, request) => done,
+        // Never ready: only notes that it runs.
+        () = note(worker, attempted, started_at) => None,
+    };
+    let sign = lease.sign();
+    let Some(done) = done else {
+        // Killed, and silent: dropping the sandbox makes sure of it.
+        drop(prepared.sandbox);
+        return told(sign.max(Sign::Stop));
+    };
+    let done = done.map_err(AttemptError::Run)?;
+    lease.ran();
+    prepared.sandbox.give_back();
+    worker.metrics.run.observe(done.duration.as_secs_f64());
+    let killed = matches!(&done.result, Err(failure) if failure.code == jail::FailureCode::Cancelled);
+    let ended = Ended::of(done, started_at);
+    match sign {
+        Sign::Run => Ok(ended),
+        Sign::Cancel => Ok(ended.cancelled()),
+        // What ended before the kill reached it is an outcome all the same; whether
+        // it may be sent is for the lease to say.
+        Sign::Stop if !killed => Ok(ended),
+        Sign::Stop | Sign::Lost => Err(AttemptError::Told(sign)),
+    }
+}
+
+/// Runs to the end; gives `None` where a killed sandbox doesn't say anything more.
+async fn to_the_end(
+    lease: &Lease,
+    sandbox: &mut Sandbox,
+    request: Request<'_>,
+) -> Option<Result<jail::Done, jail::SandboxError>> {
+    let killer = sandbox.killer();
+    let running = sandbox.run(request);
+    tokio::pin!(running);
+    tokio::select! {
+        done = &mut running => return Some(done),
+        _ = lease.stopped() => killer.kill(),
+    }
+    tokio::time::timeout(LAST_WORDS, running).await.ok()
+}
+
+/// Notes a run in its row once it has taken long enough to be worth it.
+async fn note(worker: &Worker, attempted: Attempted<'_>, started_at: jiff::Timestamp) {
+    tokio::time::sleep(NOTED).await;
+    worker.record.running(attempted.work, started_at).await;
+    std::future::pending::<()>().await;
+}
+
+/// What a sign means for an attempt that has no result.
+fn told(sign: Sign) -> Result<Ended, AttemptError> {
+    match sign {
+        Sign::Cancel => Ok(Ended::unrun(cancelled())),
+        sign => Err(AttemptError::Told(sign)),
+    }
+}
+
+fn unusable(failure: &jail::Failure, log: String) -> Ended {
+    Ended {
+        logs: Logs {
+            stdout: log,
+            stderr: String::new(),
+            truncated: false,
+        },
+        ..Ended::unrun(failure_of(failure))
+    }
+}

@@ -1,0 +1,199 @@
+//! Building versions: parsed and imported once, in a sandbox, to learn what they are.
+//!
+//! **How it works.** A version waits as `building`. A worker claims the one that has
+//! waited longest (a lease, renewed while it builds), has a generic sandbox describe
+//! its code, and writes what that came to. Announcements wake it; a look each second
+//! is the guarantee.
+//!
+//! **What always holds.** Code is parsed and imported in a sandbox and nowhere else.
+//! A build that failed through a fault of ours is given back; one that took its
+//! worker down too often ends as broken.
+
+mod verdict;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::backoff::jittered;
+use common::db::builds::{self, Building, Built};
+use common::db::versions::BrokenKind;
+use common::db::{Client, DbError};
+use common::ids::VersionId;
+use common::limits;
+use common::plan::Plan;
+use common::telemetry;
+use common::vault::{Purpose, VaultError};
+use jail::{BootError, Code, Description, SandboxError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::worker::Worker;
+
+/// Builds at once in one process.
+const AT_ONCE: usize = 2;
+/// Between two looks for versions nobody announced.
+const LOOK: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(5);
+const RENEW: Duration = Duration::from_millis(1_500);
+/// A version whose builders were lost this often is broken.
+const ATTEMPTS: u32 = 3;
+/// An import is bounded as an execution on this plan is, whatever the account's.
+const PLAN: Plan = Plan::Pro;
+
+/// A build that came to nothing: ours, never the code's.
+#[derive(Debug, thiserror::Error)]
+enum BuildError {
+    #[error("the code cannot be opened")]
+    Open(#[source] VaultError),
+    #[error("there is no sandbox")]
+    Boot(#[source] BootError),
+    #[error("the sandbox failed before the code was in it")]
+    Describe(#[source] SandboxError),
+    #[error("what was found cannot be sealed")]
+    Seal(#[source] VaultError),
+    #[error("the claim cannot be renewed or ended")]
+    Claim(#[source] DbError),
+    #[error("another builder has taken it over")]
+    TakenOver,
+}
+
+/// Builds what waits until the worker drains.
+pub async fn build_versions(worker: Arc<Worker>, announced: Arc<Notify>) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let place = tokio::select! {
+            biased;
+            () = worker.draining.cancelled() => return,
+            place = places.clone().acquire_owned() => place,
+        };
+        let Ok(place) = place else { return };
+        let woken = announced.notified();
+        if claim_one(&worker, place).await {
+            continue;
+        }
+        tokio::select! {
+            () = worker.draining.cancelled() => return,
+            () = woken => {}
+            () = tokio::time::sleep(jittered(LOOK)) => {}
+        }
+    }
+}
+
+/// Claims and begins one; `false` where there is none, or none to be had.
+async fn claim_one(worker: &Arc<Worker>, place: OwnedSemaphorePermit) -> bool {
+    let claimed = async {
+        let client = worker.database.client().await?;
+        builds::claim(&client, worker.id, worker.clock.now(), LEASE).await
+    };
+    match claimed.await {
+        Ok(Some(building)) => {
+            let worker = worker.clone();
+            let builds = worker.attempts.clone();
+            builds.spawn(async move {
+                build(&worker, &building).await;
+                drop(place);
+            });
+            true
+        }
+        Ok(None) => false,
+        Err(error) => {
+            let error = telemetry::chain(&error);
+            tracing::debug!(error, "no version can be claimed");
+            false
+        }
+    }
+}
+
+#[tracing::instrument(name = "version.build", skip_all, fields(version.id = %building.version.id))]
+async fn build(worker: &Worker, building: &Building) {
+    let id = building.version.id;
+    let outcome = tokio::select! {
+        built = describe(worker, building) => built,
+        error = keep_claim(worker, id) => Err(error),
+        // Another worker takes it at once.
+        () = worker.draining.cancelled() => return release(worker, id).await,
+    };
+    let result = match outcome {
+        Ok(built) => end(worker, id, &built).await,
+        Err(error) => Err(error),
+    };
+    let Err(error) = result else { return };
+    let error = telemetry::chain(&error);
+    tracing::warn!(error, "a build came to nothing");
+    worker.faults.wait(&worker.draining).await;
+    release(worker, id).await;
+}
+
+async fn describe(worker: &Worker, building: &Building) -> Result<Built, BuildError> {
+    let id = building.version.id;
+    if building.attempts > ATTEMPTS {
+        return Ok(Built {
+            broken: Some(BrokenKind::Build),
+            ..Built::default()
+        });
+    }
+    let code = worker
+        .vault
+        .open(building.account, Purpose::Code, id.uuid(), &building.code)
+        .await
+        .map_err(BuildError::Open)?;
+    // It was JSON text when it was uploaded.
+    let code = Code::single(String::from_utf8_lossy(&code));
+    let bounds = worker
+        .sandboxes
+        .limits(PLAN, building.version.memory_mib, id);
+    let sandbox = worker.sandboxes.generic().await.map_err(BuildError::Boot)?;
+    let Description { verdict, log } = sandbox
+        .describe(&code, &bounds, limits::IMPORT)
+        .await
+        .map_err(BuildError::Describe)?;
+    let found = verdict::found(verdict, log);
+    found
+        .seal(&worker.vault, building.account, id)
+        .await
+        .map_err(BuildError::Seal)
+}
+
+/// Renews the claim for ever; ends with why that failed.
+async fn keep_claim(worker: &Worker, id: VersionId) -> BuildError {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let renewed = async {
+            let client = worker.database.client().await?;
+            builds::renew(&client, id, worker.id, worker.clock.now(), LEASE).await
+        };
+        match renewed.await {
+            Ok(true) => {}
+            Ok(false) => return BuildError::TakenOver,
+            Err(error) if error.is_unavailable() => {}
+            Err(error) => return BuildError::Claim(error),
+        }
+    }
+}
+
+async fn end(worker: &Worker, id: VersionId, built: &Built) -> Result<(), BuildError> {
+    let mut client: Client = worker.database.client().await.map_err(BuildError::Claim)?;
+    let ended = builds::finish(&mut client, id, worker.id, built, worker.clock.now())
+        .await
+        .map_err(BuildError::Claim)?;
+    if !ended {
+        return Err(BuildError::TakenOver);
+    }
+    let (result, kind) = match built.broken {
+        None => ("ready", ""),
+        Some(kind) => ("broken", kind.as_str()),
+    };
+    worker.metrics.builds.with_label_values(&[result]).inc();
+    tracing::info!(result, kind, "a version is built");
+    Ok(())
+}
+
+async fn release(worker: &Worker, id: VersionId) {
+    let released = async {
+        let client = worker.database.client().await?;
+        builds::release(&client, id, worker.id).await
+    };
+    if let Err(error) = released.await {
+        let error = telemetry::chain(&error);
+        tracing::warn!(error, "a claim runs out by itself");
+    }
+}

@@ -1,0 +1,159 @@
+//! What importing a version told, as its row will say it.
+
+use common::db::builds::Built;
+use common::db::versions::{BrokenKind, EntryPoint};
+use common::execution::{ErrorCode, Failure};
+use common::ids::{AccountId, VersionId};
+use common::limits;
+use common::vault::{Purpose, Vault, VaultError};
+use jail::{Entry, SyntaxFailure, Verdict};
+use serde::Serialize;
+
+/// What a build found, open.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    broken: Option<BrokenKind>,
+    entry_point: Option<EntryPoint>,
+    input_schema: Option<String>,
+    output_schema: Option<String>,
+    description: Option<String>,
+    /// JSON text.
+    reason: Option<Vec<u8>>,
+    log: String,
+}
+
+/// Why a version is broken: what its calls answer, and where the fault is.
+#[derive(Serialize)]
+struct Reason<'a> {
+    #[serde(flatten)]
+    failure: &'a Failure,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+}
+
+pub(super) fn found(verdict: Verdict, log: String) -> Found {
+    match verdict {
+        Verdict::Described(described) => Found {
+            entry_point: Some(match described.entry {
+                Entry::Main => EntryPoint::Main,
+                Entry::Handler => EntryPoint::Handler,
+                Entry::Script => EntryPoint::Script,
+            }),
+            input_schema: bounded(described.input_schema, limits::SCHEMA_BYTES),
+            output_schema: bounded(described.output_schema, limits::SCHEMA_BYTES),
+            description: described.doc.map(|doc| cut(doc, limits::DESCRIPTION_BYTES)),
+            log,
+            ..Found::default()
+        },
+        Verdict::Syntax(syntax) => Found {
+            broken: Some(BrokenKind::Syntax),
+            reason: Some(syntax_reason(&syntax)),
+            log,
+            ..Found::default()
+        },
+        Verdict::Import(failure) => Found {
+            broken: Some(BrokenKind::Import),
+            reason: Some(json(&Reason {
+                failure: &crate::attempt::failure_of(&failure),
+                line: None,
+                column: None,
+                file: None,
+            })),
+            log,
+            ..Found::default()
+        },
+    }
+}
+
+fn syntax_reason(syntax: &SyntaxFailure) -> Vec<u8> {
+    let mut failure = Failure::new(ErrorCode::ImportError, syntax.message.clone());
+    failure.kind = Some("SyntaxError".to_owned());
+    json(&Reason {
+        failure: &failure,
+        line: Some(syntax.line),
+        column: Some(syntax.column),
+        file: Some(&syntax.file),
+    })
+}
+
+fn json(reason: &Reason<'_>) -> Vec<u8> {
+    serde_json::to_vec(reason).unwrap_or_default()
+}
+
+/// A schema that is too large is none.
+fn bounded(text: Option<String>, most: usize) -> Option<String> {
+    text.filter(|text| text.len() <= most)
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    text.truncate(text.floor_char_boundary(most));
+    text
+}
+
+impl Found {
+    /// Seals all that is the user's.
+    pub(super) async fn seal(
+        self,
+        vault: &Vault,
+        account: AccountId,
+        id: VersionId,
+    ) -> Result<Built, VaultError> {
+        let key = vault.key_to_seal(account).await?;
+        let seal = |purpose, text: Option<&[u8]>| {
+            let sealed = text.map(|text| key.seal(purpose, id.uuid(), text));
+            sealed.transpose().map_err(|source| VaultError::Text {
+                purpose,
+                id: id.uuid(),
+                source,
+            })
+        };
+        let log = Some(self.log.as_bytes()).filter(|log| !log.is_empty());
+        Ok(Built {
+            broken: self.broken,
+            entry_point: self.entry_point,
+            input_schema: self.input_schema,
+            output_schema: self.output_schema,
+            description: seal(
+                Purpose::Description,
+                self.description.as_ref().map(String::as_bytes),
+            )?,
+            reason: seal(Purpose::Reason, self.reason.as_deref())?,
+            import_log: seal(Purpose::ImportLog, log)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syntax_error_says_where_and_reads_as_a_failure() {
+        let syntax = SyntaxFailure {
+            message: "'(' was never closed".to_owned(),
+            line: 3,
+            column: 7,
+            file: "main.py".to_owned(),
+        };
+        let found = found(Verdict::Syntax(syntax), String::new());
+        assert_eq!(found.broken, Some(BrokenKind::Syntax));
+        let reason = found.reason.unwrap();
+        let read: Failure = serde_json::from_slice(&reason).unwrap();
+        assert_eq!(read.code, ErrorCode::ImportError);
+        let value: serde_json::Value = serde_json::from_slice(&reason).unwrap();
+        assert_eq!((&value["line"], &value["column"]), (&3.into(), &7.into()));
+    }
+
+    #[test]
+    fn a_description_is_cut_between_characters() {
+        let text = "é".repeat(limits::DESCRIPTION_BYTES);
+        let kept = cut(text, limits::DESCRIPTION_BYTES - 1);
+        assert_eq!(kept.len(), limits::DESCRIPTION_BYTES - 2);
+        assert_eq!(bounded(Some("123".to_owned()), 2), None);
+        assert!(bounded(Some("12".to_owned()), 2).is_some());
+    }
+}
