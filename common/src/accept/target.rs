@@ -21,17 +21,16 @@ pub struct Target {
     /// Executions of the function at once, where it sets a bound of its own.
     pub concurrency: Option<u32>,
     pub max_attempts: Option<u32>,
+    /// JSON texts, for what shows them.
+    pub input_schema: Option<String>,
+    pub output_schema: Option<String>,
     schema: Option<Schema>,
 }
 
 impl Target {
     /// Compiles what is needed to check inputs.
     #[must_use]
-    pub fn of(
-        namespace: (NamespaceId, &str),
-        function_name: &str,
-        version: &Version,
-    ) -> Self {
+    pub fn of(namespace: (NamespaceId, &str), function_name: &str, version: &Version) -> Self {
         Self {
             namespace: namespace.0,
             namespace_name: namespace.1.to_owned(),
@@ -43,6 +42,8 @@ impl Target {
             memory_mib: version.memory_mib,
             concurrency: version.concurrency,
             max_attempts: version.max_attempts,
+            input_schema: version.input_schema.clone(),
+            output_schema: version.output_schema.clone(),
             schema: version
                 .input_schema
                 .as_deref()

@@ -143,7 +143,8 @@ impl Waiters {
         let _ = subscription.wait_for(|age| *age > 0).await;
     }
 
-    pub(super) fn count(&self) -> usize {
+    #[cfg(test)]
+    fn count(&self) -> usize {
         self.0.waiting().values().map(Vec::len).sum()
     }
 }
@@ -157,6 +158,15 @@ impl Inner {
 impl Waiter {
     pub(super) fn id(&self) -> ExecutionId {
         self.id
+    }
+
+    /// Waits for the wake alone.
+    pub(super) async fn ended(&mut self) -> Shared {
+        match (&mut self.wake).await {
+            Ok(outcome) => outcome,
+            // The place is held until it is woken or left: this does not come.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Waits for the wake, at most `pause`. May be dropped and called again.
@@ -215,7 +225,10 @@ mod tests {
     #[tokio::test]
     async fn every_waiter_of_an_execution_is_woken_and_none_of_another() {
         let waiters = Waiters::new("a".to_owned());
-        let (one, other) = (ExecutionId::new(&SystemClock), ExecutionId::new(&SystemClock));
+        let (one, other) = (
+            ExecutionId::new(&SystemClock),
+            ExecutionId::new(&SystemClock),
+        );
         let mut first = waiters.register(one);
         let mut second = waiters.register(one);
         let mut stranger = waiters.register(other);

@@ -15,7 +15,7 @@ use crate::backoff::jittered;
 use crate::db::executions::{self, Execution};
 use crate::execution::{SealedOutcome, State};
 use crate::ids::{AccountId, ExecutionId};
-use crate::queue::{Owner, QueueError, Watched, watch};
+use crate::queue::{Owner, QueueError, Watched, erase, watch};
 
 /// Between two looks of a waiter that was not woken.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -184,6 +184,16 @@ impl Accept {
             }
             watched => watched,
         }
+    }
+
+    /// Removes what Redis holds of an execution whose row is erased.
+    ///
+    /// # Errors
+    /// Asking again is safe.
+    pub async fn forget(&self, account: AccountId, id: ExecutionId) -> Result<(), Refusal> {
+        let link = self.0.links.link().await?;
+        erase(&link, account, id).await?;
+        Ok(())
     }
 
     /// PostgreSQL's row.

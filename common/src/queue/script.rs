@@ -69,7 +69,8 @@ impl Script {
 fn prelude() -> String {
     format!(
         "local p = string.sub(KEYS[1], 1, -4) \
-         local STARTS, AT_ONCE, EVENTS, WAITERS, KEPT, KEY_KEPT, LEASE = {}, {}, {}, {}, {}, {}, {}\n",
+         local STARTS, AT_ONCE, EVENTS, WAITERS, KEPT, KEY_KEPT, LEASE, DAMAGED, DAMAGED_KEPT = \
+         {}, {}, {}, {}, {}, {}, {}, {}, {}\n",
         limits::STARTS,
         limits::PROMOTE_AT_ONCE,
         limits::EVENTS,
@@ -77,6 +78,8 @@ fn prelude() -> String {
         limits::RESULT_KEPT.as_secs(),
         limits::IDEMPOTENCY_KEPT.as_secs(),
         limits::LEASE.as_millis(),
+        limits::DAMAGED,
+        limits::DAMAGED_KEPT.as_secs(),
     )
 }
 
@@ -102,6 +105,7 @@ scripts! {
     WATCH = "watch" [EITHER, STREAM];
     SWEEP = "sweep" [EITHER];
     FORGET = "forget" [EITHER];
+    ERASE = "erase" [EITHER];
     PROMOTE_DUE = "promote_due" [GUARD, SLOTS, STREAM, PROMOTE];
     DROP_CONSUMER = "drop_consumer" [GUARD];
     BEGIN = "begin" [];

@@ -1,0 +1,50 @@
+//! `POST …/versions/{n}/restore`: copied forward as the newest.
+
+use std::sync::Arc;
+
+use common::names::FunctionName;
+use common::vault::Purpose;
+use http::StatusCode;
+
+use super::named;
+use crate::app::App;
+use crate::call::Call;
+use crate::publishing::{self, Draft, Place};
+use crate::routes::functions::{code, etag, opened, shown};
+use crate::routes::{Answer, json};
+
+pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
+    let name: FunctionName = call.named("fn", "function")?;
+    let (namespace, _, old) = named(&app, &call).await?;
+    let caller = call.caller()?.clone();
+    let account = caller.account_id();
+    let code = code(&app, account, old.id).await?;
+    let sealed = (Purpose::Description, old.id.uuid());
+    let description = opened(&app, account, sealed, old.description).await?;
+    let plan = app.plans.of(caller.account.plan);
+    let draft = Draft {
+        code,
+        description,
+        // What was inferred then is inferred again: it is not part of what was asked for.
+        input_schema: old.input_schema.filter(|_| !old.schema_inferred),
+        output_schema: old.output_schema,
+        annotations: old.annotations,
+        tags: old.tags,
+        timeout_ms: old.timeout_ms.min(plan.timeout_ms),
+        memory_mib: old.memory_mib.min(plan.memory_mib),
+        concurrency: old.concurrency.map(|most| most.min(plan.concurrency)),
+    };
+    let place = Place {
+        namespace: namespace.id,
+        name: &name,
+        expected: None,
+    };
+    let done = publishing::publish(&app, &caller, place, &draft).await?;
+    let number = done.version.number;
+    let names = (namespace.name.as_str(), name.as_str());
+    let body = shown(&app, account, names, done.version).await?;
+    let mut response = json(StatusCode::OK, &body)?;
+    let (header, value) = etag(number);
+    response.headers_mut().insert(header, value);
+    Ok(response)
+}
