@@ -1,0 +1,5 @@
+//! The worker against real Redis, PostgreSQL and nsjail, as a process of its own.
+
+mod rig;
+
+mod calls;
