@@ -11,6 +11,8 @@
 //! tenant; each execution is a process of its own, and nothing it left meets the
 //! next one; every limit is enforced from outside.
 
+#[cfg(feature = "floors")]
+pub mod floors;
 pub mod limits;
 
 mod bind;

@@ -50,7 +50,19 @@ pub(crate) struct Remains {
     pub(crate) place: u32,
 }
 
-type Order = oneshot::Sender<Result<Started, BootError>>;
+/// What is started inside: arguments of the interpreter before the control socket's number.
+pub(crate) type Program = Vec<&'static str>;
+
+/// The interpreter with the runner's first words.
+pub(crate) fn runner() -> Program {
+    vec!["-I", "-S", "-B", "-u", "-X", "utf8", "-c", BOOTSTRAP]
+}
+
+#[derive(Debug)]
+struct Order {
+    program: Program,
+    reply: oneshot::Sender<Result<Started, BootError>>,
+}
 
 /// Sends orders to the thread; it ends when every copy is gone.
 #[derive(Clone, Debug)]
@@ -89,33 +101,40 @@ impl Keeper {
         Ok(Self { orders })
     }
 
-    pub(crate) async fn order(&self) -> Result<Started, BootError> {
+    pub(crate) async fn order(&self, program: Program) -> Result<Started, BootError> {
         let (reply, answer) = oneshot::channel();
-        self.orders.send(reply).map_err(|_| BootError::Ended)?;
+        self.orders
+            .send(Order { program, reply })
+            .map_err(|_| BootError::Ended)?;
         answer.await.map_err(|_| BootError::Ended)?
     }
 }
 
 fn serve(shop: &Shop, place: &Path, orders: &Receiver<Order>) {
-    while let Ok(reply) = orders.recv() {
-        if reply.is_closed() {
+    while let Ok(order) = orders.recv() {
+        if order.reply.is_closed() {
             continue;
         }
         // Should nobody wait any more, dropping kills it: the reply carries all of it.
-        if let Err(Ok(unwanted)) = reply.send(start(shop, place)) {
+        if let Err(Ok(unwanted)) = order.reply.send(start(shop, place, &order.program)) {
             bury(unwanted.remains, &shop.block);
         }
     }
 }
 
-fn start(shop: &Shop, mounts: &Path) -> Result<Started, BootError> {
+fn start(shop: &Shop, mounts: &Path, program: &Program) -> Result<Started, BootError> {
     let place = shop.block.place().ok_or(BootError::Full)?;
-    start_at(shop, mounts, place).inspect_err(|_| shop.block.give_back(place))
+    start_at(shop, mounts, place, program).inspect_err(|_| shop.block.give_back(place))
 }
 
-fn start_at(shop: &Shop, mounts: &Path, place: u32) -> Result<Started, BootError> {
+fn start_at(
+    shop: &Shop,
+    mounts: &Path,
+    place: u32,
+    program: &Program,
+) -> Result<Started, BootError> {
     let group = Group::make(&shop.parents, &format!("s{place}"))?;
-    let begun = begin(shop, mounts, place, &group);
+    let begun = begin(shop, mounts, place, &group, program);
     let (nsjail, control, output, log) = match begun {
         Ok(begun) => begun,
         Err(error) => {
@@ -140,7 +159,13 @@ fn start_at(shop: &Shop, mounts: &Path, place: u32) -> Result<Started, BootError
 
 type Begun = (Child, UnixStream, OwnedFd, OwnedFd);
 
-fn begin(shop: &Shop, mounts: &Path, place: u32, group: &Group) -> Result<Begun, BootError> {
+fn begin(
+    shop: &Shop,
+    mounts: &Path,
+    place: u32,
+    group: &Group,
+    program: &Program,
+) -> Result<Begun, BootError> {
     let (control, far) = UnixStream::pair().map_err(BootError::Socket)?;
     let (output, output_end) = pipe()?;
     let (log, log_end) = pipe()?;
@@ -161,18 +186,8 @@ fn begin(shop: &Shop, mounts: &Path, place: u32, group: &Group) -> Result<Begun,
     command
         .arg("--config")
         .arg(&config)
-        .args([
-            "--",
-            "/usr/bin/python3.11",
-            "-I",
-            "-S",
-            "-B",
-            "-u",
-            "-X",
-            "utf8",
-            "-c",
-            BOOTSTRAP,
-        ])
+        .args(["--", "/usr/bin/python3.11"])
+        .args(program)
         .arg(far.as_raw_fd().to_string())
         .env_clear()
         .current_dir("/")

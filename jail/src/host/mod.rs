@@ -199,8 +199,14 @@ impl Host {
     /// # Errors
     /// Where nsjail or the runner in it didn't come up.
     pub async fn boot(&self) -> Result<GenericSandbox, BootError> {
-        let started = self.inner.keeper.order().await?;
+        let started = self.inner.keeper.order(keeper::runner()).await?;
         crate::boot::greet(self, started).await
+    }
+
+    /// A sandbox in which plain Python runs instead of the runner.
+    #[cfg(feature = "floors")]
+    pub(crate) async fn start(&self, program: keeper::Program) -> Result<Started, BootError> {
+        self.inner.keeper.order(program).await
     }
 
     pub(crate) fn undertaker(&self) -> &Undertaker {
@@ -220,4 +226,6 @@ impl Host {
     }
 }
 
+#[cfg(feature = "floors")]
+pub(crate) use keeper::pid_of;
 pub(crate) use keeper::{Started, first_process};
