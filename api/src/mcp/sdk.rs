@@ -66,15 +66,16 @@ pub(super) trait Namespace: Clone + Send + Sync + 'static {
 pub(super) enum Fault {
     #[error("there is no tool {0}")]
     UnknownTool(String),
-    #[error("internal error (request {request_id})")]
-    Internal { request_id: String },
+    /// Something that is answered over HTTP instead.
+    #[error("the answer was withheld")]
+    Untold,
 }
 
 impl From<Fault> for ErrorData {
     fn from(fault: Fault) -> Self {
         match &fault {
             Fault::UnknownTool(_) => Self::invalid_params(fault.to_string(), None),
-            Fault::Internal { .. } => Self::internal_error(fault.to_string(), None),
+            Fault::Untold => Self::internal_error(fault.to_string(), None),
         }
     }
 }
@@ -82,8 +83,10 @@ impl From<Fault> for ErrorData {
 /// What came out of the SDK.
 #[derive(Debug)]
 pub(super) enum Served {
-    /// Status and JSON, to be sent as it is; no body for an accepted notification.
+    /// Status and JSON, to be sent as it is.
     Json(StatusCode, Bytes),
+    /// A notification, which has no answer.
+    Accepted,
     /// `Host` or `Origin` is not one of ours.
     Forbidden,
     /// The SDK refused the request in words of its own.
@@ -161,7 +164,7 @@ impl Sdk {
             return Served::Json(head.status, Whole::of(&body, envelope.id, output.take()));
         }
         match head.status {
-            StatusCode::ACCEPTED => Served::Json(head.status, Bytes::new()),
+            StatusCode::ACCEPTED => Served::Accepted,
             StatusCode::FORBIDDEN => Served::Forbidden,
             status => Served::Refused(status, String::from_utf8_lossy(&body).into_owned()),
         }
@@ -355,6 +358,9 @@ fn listed(tool: Tool) -> SdkTool {
     let description = tool.description.map(Into::into);
     let mut listed = SdkTool::new_with_raw(tool.name, description, tool.input_schema);
     listed.output_schema = tool.output_schema.map(Arc::new);
+    listed.annotations = tool
+        .annotations
+        .and_then(|hints| serde_json::from_str(&hints).ok());
     listed
 }
 

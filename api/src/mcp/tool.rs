@@ -32,6 +32,8 @@ pub(super) struct Tool {
     pub(super) description: Option<String>,
     pub(super) input_schema: Map<String, Value>,
     pub(super) output_schema: Option<Map<String, Value>>,
+    /// JSON text: hints a client may show, in MCP's own words.
+    pub(super) annotations: Option<String>,
 }
 
 /// How an output is given as `structuredContent`.
@@ -82,6 +84,7 @@ impl Contract {
             description,
             input_schema,
             output_schema,
+            annotations: None,
         }
     }
 

@@ -20,6 +20,7 @@ impl Namespace for One {
             description: None,
             input_schema: Map::from_iter([("type".to_owned(), "object".into())]),
             output_schema: None,
+            annotations: None,
         }])
     }
 
@@ -63,6 +64,7 @@ async fn served(request: Request<()>, message: &str) -> (StatusCode, String) {
     let (parts, ()) = request.into_parts();
     match sdk.serve(One, parts, (&envelope, "{}")).await {
         Served::Json(status, body) => (status, String::from_utf8(body.to_vec()).unwrap()),
+        Served::Accepted => (StatusCode::ACCEPTED, String::new()),
         Served::Forbidden => (StatusCode::FORBIDDEN, String::new()),
         Served::Refused(status, words) => (status, words),
     }

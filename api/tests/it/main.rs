@@ -1,0 +1,3 @@
+//! The api over its public listener, against real servers; `ops/test` starts them.
+
+mod mcp;
