@@ -1,7 +1,7 @@
 //! Named points between two steps, at which a test can have the scheduler die.
 //!
-//! A scheduler that stands still at a point for ever and is then dropped has
-//! done exactly what one killed there has: everything before, nothing after.
+//! A scheduler that stands still at a point and is then dropped has done exactly
+//! what one killed there has: everything before, nothing after.
 //! Outside tests no point is ever armed, and reaching one costs a comparison.
 
 use std::sync::Arc;
@@ -29,19 +29,6 @@ pub enum Point {
     Certified,
 }
 
-impl Point {
-    /// Every point a recovery without rows passes.
-    pub const ALL: [Self; 7] = [
-        Self::Begun,
-        Self::Barrier,
-        Self::Events,
-        Self::Door,
-        Self::Counted,
-        Self::Rewritten,
-        Self::Certified,
-    ];
-}
-
 /// Where to stand still, if anywhere.
 #[derive(Clone, Debug, Default)]
 pub struct Points(Option<Armed>);
@@ -50,6 +37,7 @@ pub struct Points(Option<Armed>);
 struct Armed {
     at: Point,
     reached: Arc<Notify>,
+    go_on: Arc<Notify>,
 }
 
 impl Points {
@@ -59,15 +47,23 @@ impl Points {
         Self(None)
     }
 
-    /// Stands still at `at`, and says so.
+    /// Stands still at `at` until [`Points::go_on`], and says when it came there.
     #[must_use]
-    pub fn stop_at(at: Point) -> (Self, Arc<Notify>) {
+    pub fn pause_at(at: Point) -> (Self, Arc<Notify>) {
         let reached = Arc::new(Notify::new());
         let armed = Armed {
             at,
             reached: Arc::clone(&reached),
+            go_on: Arc::new(Notify::new()),
         };
         (Self(Some(armed)), reached)
+    }
+
+    /// Lets who stands still pass.
+    pub fn go_on(&self) {
+        if let Some(armed) = &self.0 {
+            armed.go_on.notify_one();
+        }
     }
 
     pub(crate) async fn reach(&self, point: Point) {
@@ -75,7 +71,7 @@ impl Points {
             && armed.at == point
         {
             armed.reached.notify_one();
-            std::future::pending::<()>().await;
+            armed.go_on.notified().await;
         }
     }
 }

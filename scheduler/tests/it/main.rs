@@ -1,9 +1,9 @@
 //! Integration tests against real servers; `ops/test` starts them.
 
-// mod duties;
+mod duties;
 mod first_start;
-// mod leaders;
+mod leaders;
 mod loss;
-// mod membership;
+mod membership;
 mod stage;
-// mod steps;
+mod steps;

@@ -1,10 +1,11 @@
 //! A database and a Redis of one's own, a tenant, and the scheduler's parts on them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::clock::{Clock as _, SharedClock, SystemClock};
 use common::db::partitions;
-use common::execution::{Ending, FinalState, Lane, SealedOutcome, State};
+use common::execution::{Ending, ErrorCode, FinalState, Lane, SealedOutcome, State};
 use common::ids::ExecutionId;
 use common::limits::GREET_EVERY;
 use common::metrics::{SchedulerMetrics, registry};
@@ -28,7 +29,6 @@ pub(crate) struct Stage {
     pub(crate) database: TestDatabase,
     pub(crate) redis: PrivateRedis,
     pub(crate) tenant: Tenant,
-    pub(crate) tasks: TaskTracker,
     batcher: AcceptBatcher,
     stop: CancellationToken,
 }
@@ -39,14 +39,13 @@ impl Stage {
         let database = database().await;
         let tenant = given::tenant(&database).await;
         let batcher = AcceptBatcher::new(database.connect(Role::Api));
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let stop = CancellationToken::new();
         let (running, stopping) = (batcher.clone(), stop.clone());
-        tasks.spawn(async move { running.run(&stopping, |_| ()).await });
+        TaskTracker::new().spawn(async move { running.run(&stopping, |_| ()).await });
         Self {
             database,
             redis: PrivateRedis::start().await,
             tenant,
-            tasks,
             batcher,
             stop,
         }
@@ -114,6 +113,12 @@ impl Stage {
             .unwrap()
     }
 
+    /// The generation under construction; 0 for none.
+    pub(crate) async fn begun(&self) -> u64 {
+        let begun: Option<u64> = self.raw("GET %recovering").await;
+        begun.unwrap_or(0)
+    }
+
     /// A plain command, words parted by spaces; `%` is the partition's beginning.
     pub(crate) async fn raw<T: FromRedisValue>(&self, command: &str) -> T {
         let client = redis::Client::open(self.redis.url()).unwrap();
@@ -138,7 +143,8 @@ impl Stage {
     /// Accepted by the queue alone: a synchronous call nobody recorded yet.
     pub(crate) async fn call(&self) -> ExecutionId {
         let id = ExecutionId::new(&SystemClock);
-        self.accept(&self.link().await, id, Lane::Interactive).await;
+        self.accept(&self.link().await, id, Lane::Interactive, 1)
+            .await;
         id
     }
 
@@ -146,7 +152,7 @@ impl Stage {
     pub(crate) async fn enqueue(&self) -> ExecutionId {
         let id = ExecutionId::new(&SystemClock);
         let link = self.link().await;
-        self.accept(&link, id, Lane::Background).await;
+        self.accept(&link, id, Lane::Background, 1).await;
         let commit = RecordedAccept {
             id,
             generation: link.generation(),
@@ -158,7 +164,7 @@ impl Stage {
         id
     }
 
-    async fn accept(&self, link: &Link, id: ExecutionId, lane: Lane) {
+    async fn accept(&self, link: &Link, id: ExecutionId, lane: Lane, attempts: u32) {
         let plans = Plans::shipped().unwrap();
         let limits = plans.of(Plan::Local);
         let accept = Accept {
@@ -178,7 +184,7 @@ impl Stage {
             },
             key: None,
             checked: false,
-            attempts: 1,
+            attempts,
             body: &self.tenant.entry().encode(),
             waiter: None,
         };
@@ -199,9 +205,10 @@ impl Stage {
     /// Slots in use, and how many of them are background.
     pub(crate) async fn slots(&self) -> (u64, u64) {
         let account = self.tenant.account.uuid().simple();
-        let (n, b): (Option<u64>, Option<u64>) =
-            self.raw(&format!("HMGET %conc:{account} n b")).await;
-        (n.unwrap_or(0), b.unwrap_or(0))
+        let counts: Option<String> = self.raw(&format!("GET %conc:{account}")).await;
+        let counts = counts.unwrap_or_default();
+        let mut counts = counts.split(' ').map(|count| count.parse().unwrap_or(0));
+        (counts.next().unwrap_or(0), counts.next().unwrap_or(0))
     }
 
     /// Executions waiting or leased, in all streams.
@@ -231,6 +238,26 @@ impl Stage {
             next: None,
         };
         queue::finish(&self.link().await, &end).await.unwrap().0
+    }
+
+    /// An execution whose first try failed and whose second is due after `delay`.
+    pub(crate) async fn retry_later(&self, delay: Duration) {
+        let id = ExecutionId::new(&SystemClock);
+        self.accept(&self.link().await, id, Lane::Interactive, 2)
+            .await;
+        let leased = self.take(StreamKind::Interactive, "w8").await;
+        let mut outcome = succeeded(b"");
+        outcome.ending.state = FinalState::Failed;
+        outcome.ending.error_code = Some(ErrorCode::Exception);
+        outcome.output = None;
+        let end = Finish {
+            leased: &leased,
+            outcome: &outcome,
+            retry: Some(delay),
+            next: None,
+        };
+        let finished = queue::finish(&self.link().await, &end).await.unwrap().0;
+        assert!(matches!(finished, Finished::Delayed { .. }), "{finished:?}");
     }
 
     /// Runs what is queued in a stream to its end; gives the ids.
