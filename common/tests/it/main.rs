@@ -3,3 +3,4 @@
 mod db;
 mod queue;
 mod record;
+mod vault;

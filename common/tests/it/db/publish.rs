@@ -1,0 +1,195 @@
+//! Publishing versions.
+
+use common::clock::{Clock as _, SystemClock};
+use common::db::publish::{self, Publish, Published};
+use common::db::{functions, versions};
+use common::ids::{AccountId, FunctionId, NamespaceId, VersionId};
+use common::names::FunctionName;
+use common::testing::{self, Role, TestDatabase, given};
+
+struct Publisher {
+    database: TestDatabase,
+    account: AccountId,
+    namespace: NamespaceId,
+}
+
+impl Publisher {
+    async fn new() -> Self {
+        let database = testing::database().await;
+        let (account, _) = given::account(&database).await;
+        let (namespace, _) = given::namespace(&database, account).await;
+        Self {
+            database,
+            account,
+            namespace,
+        }
+    }
+
+    async fn publish(&self, body: u8, change: impl FnOnce(&mut Publish<'_>)) -> Published {
+        let name: FunctionName = "total".parse().unwrap();
+        let mut wanted = Publish {
+            namespace: self.namespace,
+            name: &name,
+            function: FunctionId::new(&SystemClock),
+            version: VersionId::new(&SystemClock),
+            expected: None,
+            most: None,
+            code: b"sealed",
+            body_digest: [body; 32],
+            description: None,
+            input_schema: Some("{\"const\": \"\\u0000\"}"),
+            output_schema: None,
+            tags: &[],
+            annotations: None,
+            timeout_ms: 1_000,
+            memory_mib: 64,
+            concurrency: Some(2),
+            max_attempts: Some(1),
+            now: SystemClock.now(),
+        };
+        change(&mut wanted);
+        let mut client = self.database.connect(Role::Api).client().await.unwrap();
+        publish::publish(&mut client, self.account, &wanted)
+            .await
+            .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_body_is_no_new_version_and_a_changed_one_is_the_next() {
+    let publisher = Publisher::new().await;
+    let first = publisher.publish(1, |_| ()).await;
+    assert_eq!(first, Published::Created { number: 1 });
+    let again = publisher.publish(1, |_| ()).await;
+    assert!(
+        matches!(again, Published::Unchanged { number: 1, .. }),
+        "{again:?}"
+    );
+    let second = publisher.publish(2, |_| ()).await;
+    assert!(
+        matches!(second, Published::Updated { number: 2, .. }),
+        "{second:?}"
+    );
+    // Back to the first body is a change.
+    let third = publisher.publish(1, |_| ()).await;
+    assert!(
+        matches!(third, Published::Updated { number: 3, .. }),
+        "{third:?}"
+    );
+}
+
+#[tokio::test]
+async fn parallel_publishers_get_numbers_without_gaps() {
+    let publisher = Publisher::new().await;
+    let (a, b, c) = tokio::join!(
+        publisher.publish(1, |_| ()),
+        publisher.publish(2, |_| ()),
+        publisher.publish(3, |_| ()),
+    );
+    let mut numbers: Vec<_> = [a, b, c]
+        .into_iter()
+        .map(|published| match published {
+            Published::Created { number } | Published::Updated { number, .. } => number,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_version_that_is_expected_and_is_not_current_stops_it() {
+    let publisher = Publisher::new().await;
+    let missing = publisher
+        .publish(1, |wanted| wanted.expected = Some(1))
+        .await;
+    assert_eq!(missing, Published::Mismatch { current: None });
+    publisher.publish(1, |_| ()).await;
+    let wrong = publisher
+        .publish(2, |wanted| wanted.expected = Some(2))
+        .await;
+    assert!(matches!(wrong, Published::Mismatch { .. }), "{wrong:?}");
+    let right = publisher
+        .publish(2, |wanted| wanted.expected = Some(1))
+        .await;
+    assert!(
+        matches!(right, Published::Updated { number: 2, .. }),
+        "{right:?}"
+    );
+}
+
+#[tokio::test]
+async fn functions_are_bounded_and_another_accounts_namespace_is_none() {
+    let publisher = Publisher::new().await;
+    let bounded = publisher.publish(1, |wanted| wanted.most = Some(0)).await;
+    assert_eq!(bounded, Published::TooMany);
+    let (stranger, _) = given::account(&publisher.database).await;
+    let (foreign, _) = given::namespace(&publisher.database, stranger).await;
+    let refused = publisher
+        .publish(1, |wanted| wanted.namespace = foreign)
+        .await;
+    assert_eq!(refused, Published::NoNamespace);
+}
+
+#[tokio::test]
+async fn a_version_with_wrong_syntax_is_taken_back_with_its_function() {
+    let publisher = Publisher::new().await;
+    let id = VersionId::new(&SystemClock);
+    publisher.publish(1, |wanted| wanted.version = id).await;
+    let owner = publisher
+        .database
+        .connect(Role::Owner)
+        .client()
+        .await
+        .unwrap();
+    let mut client = publisher
+        .database
+        .connect(Role::Api)
+        .client()
+        .await
+        .unwrap();
+    let withdraw = async |client: &mut _| publish::withdraw(client, publisher.account, id).await;
+    assert!(!withdraw(&mut client).await.unwrap(), "it is being built");
+    owner
+        .batch_execute(
+            "update versions set status = 'broken', broken_kind = 'syntax', built_at = now()",
+        )
+        .await
+        .unwrap();
+    assert!(withdraw(&mut client).await.unwrap());
+    let found = functions::find(&client, publisher.account, publisher.namespace, "total").await;
+    assert_eq!(found.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_version_reads_back_as_it_was_published() {
+    let publisher = Publisher::new().await;
+    let id = VersionId::new(&SystemClock);
+    publisher.publish(1, |wanted| wanted.version = id).await;
+    let client = publisher
+        .database
+        .connect(Role::Api)
+        .client()
+        .await
+        .unwrap();
+    let version = versions::find(&client, publisher.account, id).await;
+    let version = version.unwrap().unwrap();
+    assert_eq!(
+        version.input_schema.as_deref(),
+        Some("{\"const\": \"\\u0000\"}")
+    );
+    assert_eq!(
+        (version.concurrency, version.max_attempts),
+        (Some(2), Some(1))
+    );
+    assert_eq!((version.timeout_ms, version.memory_mib), (1_000, 64));
+    assert_eq!(version.status, versions::Status::Building);
+    let page = versions::list(&client, publisher.account, version.function, None, 10).await;
+    assert_eq!(page.unwrap(), [version.clone()]);
+    let before = versions::list(&client, publisher.account, version.function, Some(1), 10).await;
+    assert_eq!(before.unwrap(), []);
+    let (stranger, _) = given::account(&publisher.database).await;
+    assert_eq!(versions::find(&client, stranger, id).await.unwrap(), None);
+    let foreign = versions::by_number(&client, stranger, version.function, 1).await;
+    assert_eq!(foreign.unwrap(), None);
+}
