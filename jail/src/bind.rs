@@ -31,6 +31,7 @@ enum Purpose {
 )]
 struct Settings {
     second_uid: bool,
+    drop_capabilities: bool,
     hide_template: bool,
     bound_signals: bool,
     sweep: bool,
@@ -171,10 +172,12 @@ async fn import(
         code,
         settings: Settings {
             second_uid: profile.second_uid,
+            drop_capabilities: profile.drop_capabilities,
             hide_template: profile.hide_template,
             bound_signals: profile.bound_signals,
             sweep: profile.sweep,
-            native: profile.native && profile.sweep,
+            // The native loop has every wall built in.
+            native: profile.native && profile.sweep && profile.drop_capabilities,
         },
     };
     let body = serde_json::to_vec(&order).map_err(|error| SandboxError::Channel(error.into()))?;

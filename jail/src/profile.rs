@@ -42,13 +42,14 @@ pub struct Profile {
     pub seccomp: bool,
     /// Mount options of `/proc`.
     pub proc_options: &'static str,
-    /// The root is read-only.
-    pub root_read_only: bool,
+    /// Executions can't write to `/code`.
     pub code_read_only: bool,
     /// A net namespace of its own.
     pub own_net: bool,
     /// Executions run under a uid that isn't the template's.
     pub second_uid: bool,
+    /// Executions have none of the template's three capabilities.
+    pub drop_capabilities: bool,
     /// The template can't be looked into.
     pub hide_template: bool,
     /// Queued signals are bounded per sandbox.
@@ -73,10 +74,10 @@ impl Default for Profile {
             allow: Vec::new(),
             seccomp: true,
             proc_options: "subset=pid,hidepid=invisible",
-            root_read_only: true,
             code_read_only: true,
             own_net: true,
             second_uid: true,
+            drop_capabilities: true,
             hide_template: true,
             bound_signals: true,
             sweep: true,
@@ -171,13 +172,12 @@ impl Profile {
 
     fn mounts(&self, out: &mut String, place: Place<'_>) {
         let at = place.mounts;
-        let root_rw = !self.root_read_only;
         let code_mode = if self.code_read_only { "755" } else { "1777" };
         // One mount with nothing below it: a read-only remount that isn't recursive misses nothing.
         put(
             out,
             &format!(
-                "mount {{ src: \"{at}/root\" dst: \"/\" is_bind: true rw: {root_rw} nosuid: true nodev: true }}"
+                "mount {{ src: \"{at}/root\" dst: \"/\" is_bind: true rw: false nosuid: true nodev: true }}"
             ),
         );
         // Devices need `dev`; their modes say who may write (read-only mounts don't).

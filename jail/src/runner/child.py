@@ -17,7 +17,7 @@ def run(bound, fds, settings):
     """In the forked child. Never returns."""
     try:
         house.take_streams(*fds)
-        house.as_execution(settings["second_uid"])
+        house.as_execution(settings)
         house.seed()
         execute(bound)
     finally:

@@ -59,8 +59,7 @@ def before_import(settings):
     if settings["bound_signals"]:
         # Counted over the owner of all sandboxes; the bound holds in each.
         _setrlimit(RLIMIT_SIGPENDING, (256, 256))
-    if settings["hide_template"]:
-        prctl(PR_SET_DUMPABLE, 0)
+    prctl(PR_SET_DUMPABLE, 0 if settings["hide_template"] else 1)
 
 
 def prctl(*words):
@@ -75,12 +74,13 @@ def drop_capabilities():
         raise LimitError("capset")
 
 
-def as_execution(second_uid):
+def as_execution(settings):
     """In the child: another uid, no capability, an ordinary process otherwise."""
-    if second_uid:
+    if settings["second_uid"]:
         posix.setresgid(EXECUTION, EXECUTION, EXECUTION)
         posix.setresuid(EXECUTION, EXECUTION, EXECUTION)
-    drop_capabilities()
+    if settings["drop_capabilities"]:
+        drop_capabilities()
     prctl(PR_SET_DUMPABLE, 1)
 
 

@@ -99,7 +99,7 @@ def sweep(baseline, settings):
     pid = fork()
     if pid == 0:
         try:
-            house.as_execution(settings["second_uid"])
+            house.as_execution(settings)
             house.clean()
         finally:
             _exit(0)
