@@ -1,0 +1,324 @@
+//! A stand-in for the worker: it builds and runs over the real tables and the real
+//! queue, only not in a sandbox. What a function does is its code, one order:
+//!
+//! - `echo`: the input · `fail`: an exception · `say <json>`: that JSON
+//! - `hold`: runs until [`Worker::release`], then answers `"released"`
+//! - `SYNTAX`: is no Python · `schema <json>`: `echo`, with that inferred schema
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::clock::{Clock as _, SystemClock};
+use common::db::builds::{self, Building, Built};
+use common::db::versions::{self, BrokenKind};
+use common::db::Database;
+use common::entry::Entry;
+use common::execution::{
+    Ending, ErrorCode, Failure, FinalState, Logs, SealedOutcome,
+};
+use common::ids::{AccountId, ExecutionId, ProcessId};
+use common::limits;
+use common::queue::{
+    self, CancelOrders, Finish, Finished, Leased, Links, Partition, Reader, StreamKind, Taken,
+};
+use common::record::{Ended, Outbox, Recorder};
+use common::testing::Role;
+use common::vault::{Purpose, Vault};
+use serde_json::json;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::Home;
+
+#[derive(Clone)]
+pub(crate) struct Worker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    process: ProcessId,
+    database: Database,
+    vault: Vault,
+    links: Links,
+    client: redis::Client,
+    partition: Partition,
+    outbox: Outbox,
+    released: watch::Sender<bool>,
+    cancelled: broadcast::Sender<ExecutionId>,
+    started: AtomicUsize,
+    tasks: TaskTracker,
+}
+
+impl Worker {
+    pub(super) fn start(home: &Home) -> Self {
+        let worker = Self {
+            inner: Arc::new(Inner {
+                process: ProcessId::new(&SystemClock),
+                database: home.database.connect(Role::Worker),
+                vault: home.database.vault(Role::Worker),
+                links: Links::new(home.queue.client.clone(), home.queue.partition.clone()),
+                client: home.queue.client.clone(),
+                partition: home.queue.partition.clone(),
+                outbox: Outbox::new(),
+                released: watch::Sender::new(false),
+                cancelled: broadcast::Sender::new(64),
+                started: AtomicUsize::new(0),
+                tasks: home.tasks.clone(),
+            }),
+        };
+        let stop = home.stopping();
+        worker.beside(stop, |worker| async move { worker.build().await });
+        worker.beside(stop, |worker| async move { worker.hear_orders().await });
+        for stream in [StreamKind::Interactive, StreamKind::Background] {
+            worker.beside(stop, move |worker| async move { worker.run(stream).await });
+        }
+        let (inner, stop) = (worker.inner.clone(), stop.clone());
+        home.tasks.spawn(async move {
+            let (database, links) = (inner.database.clone(), inner.links.clone());
+            let recorder = Recorder::new(database, links, inner.outbox.clone());
+            recorder.run(&stop, |_| {}).await;
+        });
+        worker
+    }
+
+    /// Lets go of everything that holds, now and later.
+    pub(crate) fn release(&self) {
+        self.inner.released.send_replace(true);
+    }
+
+    /// How many executions began.
+    pub(crate) fn started(&self) -> usize {
+        self.inner.started.load(Ordering::SeqCst)
+    }
+
+    fn beside<F, W>(&self, stop: &CancellationToken, work: F)
+    where
+        F: FnOnce(Self) -> W,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let (work, stop) = (work(self.clone()), stop.clone());
+        self.inner.tasks.spawn(async move {
+            tokio::select! {
+                () = work => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    async fn build(&self) {
+        loop {
+            let now = SystemClock.now();
+            if let Ok(mut client) = self.inner.database.client().await
+                && let Ok(Some(building)) =
+                    builds::claim(&client, self.inner.process, now, limits::LEASE).await
+            {
+                let built = self.built(&building).await;
+                let version = building.version.id;
+                builds::finish(&mut client, version, self.inner.process, &built, now)
+                    .await
+                    .unwrap();
+                continue;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn built(&self, building: &Building) -> Built {
+        let (account, id) = (building.account, building.version.id.uuid());
+        let code = self.opened(account, (Purpose::Code, id), &building.code).await;
+        let mut built = Built::default();
+        if let Some(schema) = code.strip_prefix("schema ") {
+            built.input_schema = Some(schema.to_owned());
+        }
+        if code == "SYNTAX" {
+            let reason = json!({"message": "invalid syntax", "line": 1, "column": 7});
+            let reason = reason.to_string();
+            built.reason = Some(self.sealed(account, (Purpose::Reason, id), &reason).await);
+            built.broken = Some(BrokenKind::Syntax);
+        }
+        built
+    }
+
+    async fn run(&self, stream: StreamKind) {
+        let inner = &self.inner;
+        let consumer = inner.process.to_string();
+        let mut reader = Reader::new(inner.client.clone(), &inner.partition, stream, &consumer);
+        loop {
+            let Ok(taken) = reader.read(8).await else {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            for taken in taken {
+                let Taken::Leased(leased) = taken else {
+                    panic!("a damaged entry");
+                };
+                inner.started.fetch_add(1, Ordering::SeqCst);
+                let worker = self.clone();
+                inner.tasks.spawn(async move { worker.answer(leased).await });
+            }
+        }
+    }
+
+    async fn hear_orders(&self) {
+        let inner = &self.inner;
+        let consumer = inner.process.to_string();
+        loop {
+            let orders =
+                CancelOrders::subscribe(&inner.client, &inner.partition, &consumer).await;
+            if let Ok(mut orders) = orders {
+                while let Ok(id) = orders.next().await {
+                    let _ = inner.cancelled.send(id);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn answer(&self, leased: Leased) {
+        let mut orders = self.inner.cancelled.subscribe();
+        let began = SystemClock.now();
+        let entry = Entry::decode(&leased.body).unwrap();
+        let (account, id) = (entry.account, leased.id.uuid());
+        let input = self.opened(account, (Purpose::Input, id), &entry.input).await;
+        let client = self.inner.database.client().await.unwrap();
+        let sealed = versions::code(&client, account, entry.version).await.unwrap();
+        drop(client);
+        let place = (Purpose::Code, entry.version.uuid());
+        let order = self.opened(account, place, &sealed.unwrap()).await;
+        let mut released = self.inner.released.subscribe();
+        let done = tokio::select! {
+            done = done(&order, &input, &mut released) => done,
+            () = ordered(&mut orders, leased.id) => Err(killed()),
+        };
+        let outcome = self.outcome(&entry, (leased.id, began), done).await;
+        if self.finish(&leased, &outcome).await == Finished::Asked {
+            let cancelled = self.outcome(&entry, (leased.id, began), Err(killed())).await;
+            self.finish(&leased, &cancelled).await;
+        }
+    }
+
+    async fn finish(&self, leased: &Leased, outcome: &SealedOutcome) -> Finished {
+        let finish = Finish {
+            leased,
+            outcome,
+            retry: None,
+            next: None,
+        };
+        loop {
+            let Ok(link) = self.inner.links.link().await else {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            let Ok((finished, _)) = queue::finish(&link, &finish).await else {
+                continue;
+            };
+            if let Finished::Done { event, key } | Finished::Already { event, key } = &finished {
+                let taken = self.inner.outbox.end(Ended {
+                    id: leased.id,
+                    event: event.clone(),
+                    generation: link.generation(),
+                    body: leased.body.clone(),
+                    key: *key,
+                    outcome: outcome.clone(),
+                });
+                assert!(taken);
+            }
+            return finished;
+        }
+    }
+
+    async fn outcome(
+        &self,
+        entry: &Entry,
+        (id, began): (ExecutionId, jiff::Timestamp),
+        done: Result<String, Failure>,
+    ) -> SealedOutcome {
+        let seal = async |purpose, text: &str| {
+            Some(self.sealed(entry.account, (purpose, id.uuid()), text).await)
+        };
+        let (output, error, code) = match &done {
+            Ok(output) => (seal(Purpose::Output, output).await, None, None),
+            Err(failure) => {
+                let text = serde_json::to_string(failure).unwrap();
+                (None, seal(Purpose::Error, &text).await, Some(failure.code))
+            }
+        };
+        let logs = Logs {
+            stdout: "printed\n".to_owned(),
+            ..Logs::default()
+        };
+        let logs = serde_json::to_string(&logs).unwrap();
+        SealedOutcome {
+            ending: Ending {
+                state: code.map_or(FinalState::Succeeded, ErrorCode::state),
+                error_code: code,
+                attempt: 1,
+                started_at: Some(began),
+                finished_at: SystemClock.now(),
+                duration_us: Some(1_500),
+                cpu_us: Some(500),
+                memory_peak_bytes: Some(1 << 20),
+            },
+            output,
+            error,
+            logs: seal(Purpose::Logs, &logs).await,
+        }
+    }
+
+    async fn sealed(
+        &self,
+        account: AccountId,
+        (purpose, id): (Purpose, Uuid),
+        text: &str,
+    ) -> Vec<u8> {
+        let sealed = self.inner.vault.seal(account, purpose, id, text.as_bytes());
+        sealed.await.unwrap()
+    }
+
+    async fn opened(
+        &self,
+        account: AccountId,
+        (purpose, id): (Purpose, Uuid),
+        sealed: &[u8],
+    ) -> String {
+        let opened = self.inner.vault.open(account, purpose, id, sealed).await;
+        String::from_utf8(opened.unwrap()).unwrap()
+    }
+}
+
+fn killed() -> Failure {
+    Failure::new(ErrorCode::Cancelled, "killed")
+}
+
+async fn ordered(orders: &mut broadcast::Receiver<ExecutionId>, id: ExecutionId) {
+    loop {
+        match orders.recv().await {
+            Ok(ordered) if ordered == id => return,
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// What the order makes of an input, both JSON texts.
+async fn done(
+    order: &str,
+    input: &str,
+    released: &mut watch::Receiver<bool>,
+) -> Result<String, Failure> {
+    if order == "hold" {
+        released.wait_for(|released| *released).await.unwrap();
+        return Ok("\"released\"".to_owned());
+    }
+    if order == "fail" {
+        return Err(Failure {
+            kind: Some("ValueError".to_owned()),
+            traceback: Some("  File \"main.py\", line 3, in main\n".to_owned()),
+            ..Failure::new(ErrorCode::Exception, "no such city")
+        });
+    }
+    Ok(order.strip_prefix("say ").unwrap_or(input).to_owned())
+}
