@@ -92,6 +92,8 @@ pub const OPEN_BYTES: u64 = 256 << 20;
 pub const RECLAIM_LOOK: usize = 256;
 /// Damaged entries kept for a look, the oldest dropped first.
 pub const DAMAGED: usize = 1_000;
+/// After the last damaged entry all of them go: they may hold sealed inputs.
+pub const DAMAGED_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// Asynchronous accepts waiting for their PostgreSQL batch.
 pub const ACCEPT_WAITING: usize = 4_096;

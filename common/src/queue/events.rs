@@ -136,7 +136,7 @@ async fn remove(link: &Link, events: &[(String, String)], aside: bool) -> Result
     for some in events.chunks(FORGET_AT_ONCE) {
         let (_, mut reply) = link
             .call(&script::FORGET, |command| {
-                command.arg(u8::from(aside)).arg(crate::limits::DAMAGED);
+                command.arg(u8::from(aside));
                 for (event, id) in some {
                     command.arg(event).arg(id);
                 }

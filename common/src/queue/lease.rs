@@ -174,9 +174,7 @@ pub async fn set_aside(
     let (tag, _) = link
         .call(&script::SET_ASIDE, |command| {
             token.put(command);
-            command
-                .arg(id.map(hex).unwrap_or_default())
-                .arg(limits::DAMAGED);
+            command.arg(id.map(hex).unwrap_or_default());
         })
         .await?;
     Ok(tag == "done")

@@ -69,9 +69,8 @@
 //! | `{p}:gen` | the certificate: generation, run id, time of the last loss in ms (0: none) |
 //! | `{p}:recovering` | the generation under construction |
 //! | `{p}:q:i` `q:b` `q:l` | streams with group `w`: interactive, background, last starts; `x` id, `d` body |
-//! | `{p}:x:<id>` | hash: `st` w b d f (waiting or leased, backlog, delayed, final), `e` entry, `who` account and function, `what` namespace and version, `cap` lane and bounds when accepted, `lost` losses carried, `try mx` tries, `cx` cancel asked, `key`, `wait` apis to wake, `body due` where no stream has it; `o tok ev` final state, by which token, its event |
-//! | `{p}:o:<id>` | the encoded outcome |
-//! | `{p}:conc:<account>` | slots in use, see `part_slots.lua` |
+//! | `{p}:x:<id>` | hash: `st` w b d f (waiting or leased, backlog, delayed, final), `e` entry, `lane`, `acct ns fn ver`, `cap` its bounds when accepted, `lost` losses carried, `try mx` tries, `cx` cancel asked, `key`, `wait` apis to wake, `body due` where no stream has it; `o out tok ev` how it ended, by which token, its event |
+//! | `{p}:conc:<account>` | hash: slots in use, see `part_slots.lua` |
 //! | `{p}:back:<account>` | sorted set: the backlog, by `{p}:seq` |
 //! | `{p}:delay` | sorted set: delayed, by when they are due |
 //! | `{p}:quota:<account>:<period>` | executions charged |
@@ -80,8 +79,7 @@
 //! | `{p}:damaged` | stream: the last that could not be understood, a week |
 //! | `{p}:bytes` `{p}:term` | bytes of open bodies; the leader's term |
 //!
-//! No value of the hash is longer than 64 bytes but a body: so Redis keeps it small
-//! and quick, and turns it into nothing larger on the usual path. Ids are 32 hex digits. Bodies, outcomes and messages are opaque here, but for the
+//! Ids are 32 hex digits. Bodies, outcomes and messages are opaque here, but for the
 //! final state. Messages: `api:<api>` gets the id and the encoded outcome,
 //! `worker:<consumer>` the id to cancel. They are hints: what was missed is seen by
 //! [`watch()`], or by the next [`renew`].

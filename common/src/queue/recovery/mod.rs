@@ -4,7 +4,7 @@
 //! generation the link was made for, so a leader that was overtaken does nothing.
 //! The order, and what happens between the steps in PostgreSQL, is the
 //! scheduler's: [`begin`]; barrier; events ([`super::sweep`], [`super::forget`]);
-//! the door; [`groups`]; [`settle`] the rows that are open; [`survey`] what is
+//! the door; [`groups`]; [`settle()`] the rows that are open; [`survey()`] what is
 //! open in Redis and [`conclude`] what PostgreSQL knows to be final;
 //! [`stranded`]; [`recount`]; [`promote_backlogs`]; [`rewrite_log`]; [`certify`].
 //! Every step may be repeated, and a crash at any of them starts again at

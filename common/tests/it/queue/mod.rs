@@ -5,6 +5,7 @@ mod backlog;
 mod cancel;
 mod damaged;
 mod duty;
+mod erase;
 mod events;
 mod fencing;
 mod finish;
