@@ -25,7 +25,7 @@ pub struct Config {
     /// is handed back; default 20, 0 to 3,600.
     pub drain: Duration,
     pub plans: Plans,
-    /// The shard of the queue it serves. `PATCHBAY_QUEUE_PREFIX` puts a test's
+    /// The shard of the queue it serves. `PATCHBAY_REDIS_PREFIX` puts a test's
     /// prefix before its keys; default none.
     pub partition: Partition,
 }
@@ -74,7 +74,7 @@ impl Config {
     /// # Errors
     /// Everything that is missing, unusable or contradictory, together.
     pub fn from_env(env: &mut Env) -> Result<Self, ConfigError> {
-        let prefix: String = env.with_default("PATCHBAY_QUEUE_PREFIX", String::new());
+        let prefix: String = env.with_default("PATCHBAY_REDIS_PREFIX", String::new());
         let config = Self {
             database: DatabaseConfig::read(env),
             vault: VaultConfig::read(env),

@@ -125,8 +125,8 @@ impl Ended {
             state: self.state(),
             error_code: self.result.as_ref().err().map(|failure| failure.code),
             attempt: facts.attempt,
-            started_at: self.used.map(|used| used.started_at),
-            finished_at: facts.finished_at,
+            started_at: self.used.map(|used| whole_micros(used.started_at)),
+            finished_at: whole_micros(facts.finished_at),
             duration_us: self.used.map(|used| micros(used.duration)),
             cpu_us: self.used.map(|used| micros(used.cpu)),
             memory_peak_bytes: self.used.map(|used| used.memory_peak),
@@ -192,6 +192,12 @@ fn json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
+/// PostgreSQL keeps microseconds: an outcome must read the same before and after it
+/// was recorded.
+fn whole_micros(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
@@ -244,6 +250,12 @@ mod tests {
         let unrun = Ended::unrun(worker_lost()).ending(facts);
         assert_eq!(unrun.error_code, Some(ErrorCode::WorkerLost));
         assert_eq!(unrun.started_at, None);
+    }
+
+    #[test]
+    fn times_are_as_fine_as_the_record_keeps_them() {
+        let at = Timestamp::from_nanosecond(1_772_323_200_123_456_789).unwrap();
+        assert_eq!(whole_micros(at).to_string(), "2026-03-01T00:00:00.123456Z");
     }
 
     #[test]

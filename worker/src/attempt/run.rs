@@ -6,7 +6,7 @@ use common::execution::{ErrorCode, Failure, Logs};
 use common::limits;
 use common::record::OnceStart;
 use common::vault::Purpose;
-use jail::{Context, Request, Sandbox};
+use jail::{Context, FailureCode, Request, Sandbox};
 
 use super::{AttemptError, Attempted, Ended, cancelled, failure_of, version_gone, worker_lost};
 use crate::lease::{Lease, Sign};
@@ -155,7 +155,10 @@ async fn execute(
     lease.ran();
     prepared.sandbox.give_back();
     worker.metrics.run.observe(done.duration.as_secs_f64());
-    let killed = matches!(&done.result, Err(failure) if failure.code == jail::FailureCode::Cancelled);
+    let killed = matches!(
+        &done.result,
+        Err(failure) if matches!(failure.code, FailureCode::Cancelled | FailureCode::Killed)
+    );
     let ended = Ended::of(done, started_at);
     match sign {
         Sign::Run => Ok(ended),

@@ -2,4 +2,7 @@
 
 mod rig;
 
+mod builds;
 mod calls;
+mod servers;
+mod survives;

@@ -1,5 +1,6 @@
 //! A queue, a database, functions, and workers as processes that may be killed.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
@@ -9,18 +10,20 @@ use std::time::Duration;
 
 use common::clock::{Clock as _, SystemClock};
 use common::config::Env;
-use common::db::executions;
+use common::db::{executions, processes};
 use common::entry::Entry;
-use common::execution::{Failure, FinalState, Lane, Logs, SealedOutcome, State};
+use common::execution::{Ending, ErrorCode, Failure, FinalState, Lane, Logs, SealedOutcome, State};
 use common::ids::ExecutionId;
 use common::names::FunctionName;
-use common::queue::{self, Accept, Accepted, Bounds, Owner, Period, Watched};
+use common::queue::{self, Accept, Accepted, Bounds, Cancelled, Owner, Period, StreamKind, Watched};
 use common::testing::given::{self, Tenant};
 use common::testing::{self, Queue, Role, TestDatabase, wait_until};
 use common::vault::{Purpose, Vault};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use secrecy::ExposeSecret as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// Long enough for a slow machine, short enough to notice a hang.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
@@ -213,6 +216,78 @@ impl Rig {
         self.open(tenant, id, sealed).await
     }
 
+    /// Asks to cancel an execution that runs, as an api does.
+    pub(crate) async fn cancel(&self, tenant: &Tenant, id: ExecutionId) {
+        let link = self.queue.link().await;
+        let instead = SealedOutcome {
+            ending: Ending {
+                state: FinalState::Cancelled,
+                error_code: Some(ErrorCode::Cancelled),
+                attempt: 0,
+                started_at: None,
+                finished_at: SystemClock.now(),
+                duration_us: None,
+                cpu_us: None,
+                memory_peak_bytes: None,
+            },
+            output: None,
+            error: None,
+            logs: None,
+        };
+        let cancelled = queue::cancel(&link, tenant.account, id, &instead).await;
+        assert!(matches!(cancelled.unwrap(), Cancelled::Asked { .. }));
+    }
+
+    /// Waits until the execution's row says so.
+    pub(crate) async fn row_is(&self, tenant: &Tenant, id: ExecutionId, state: State) {
+        let database = self.database.connect(Role::Api);
+        wait_until("the row is written", BOUND, async || {
+            let client = database.client().await.unwrap();
+            let row = executions::find(&client, tenant.account, id).await.unwrap();
+            let seen = row.map(|row| row.state);
+            (seen == Some(state)).then_some(()).ok_or(seen)
+        })
+        .await;
+    }
+
+    /// Empties the whole Redis: only for one of the test's own.
+    pub(crate) async fn flush(&self) {
+        let mut connection = self.queue.client.get_multiplexed_async_connection().await.unwrap();
+        let _: String = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
+    }
+
+    /// Has PostgreSQL write all it has to its files.
+    pub(crate) async fn checkpoint(&self) {
+        let client = self.database.connect(Role::Owner).client().await.unwrap();
+        client.batch_execute("checkpoint").await.unwrap();
+    }
+
+    /// The consumers of every stream's group.
+    pub(crate) async fn consumers(&self) -> Vec<String> {
+        let mut connection = self.queue.client.get_multiplexed_async_connection().await.unwrap();
+        let mut names = Vec::new();
+        for stream in StreamKind::ALL {
+            let found: Vec<HashMap<String, redis::Value>> = redis::cmd("XINFO")
+                .arg("CONSUMERS")
+                .arg(self.queue.partition.stream(stream))
+                .arg(queue::GROUP)
+                .query_async(&mut connection)
+                .await
+                .unwrap();
+            for mut consumer in found {
+                let name = consumer.remove("name").unwrap();
+                names.push(redis::from_redis_value(name).unwrap());
+            }
+        }
+        names
+    }
+
+    /// How many processes have a row.
+    pub(crate) async fn processes(&self) -> usize {
+        let client = self.database.connect(Role::Scheduler).client().await.unwrap();
+        processes::list(&client).await.unwrap().len()
+    }
+
     async fn open(&self, tenant: &Tenant, id: ExecutionId, sealed: SealedOutcome) -> Outcome {
         let open = async |purpose, value: &Option<Vec<u8>>| match value {
             None => None,
@@ -264,7 +339,7 @@ impl Rig {
             .env("KEYS_DATABASE_URL", keys.expose_secret())
             .env("PATCHBAY_KEK", testing::KEK)
             .env("REDIS_URL", &self.redis_url)
-            .env("PATCHBAY_QUEUE_PREFIX", &self.queue.partition.prefix)
+            .env("PATCHBAY_REDIS_PREFIX", &self.queue.partition.prefix)
             .env("PATCHBAY_STATE_DIR", &state)
             .env("PATCHBAY_ROOTFS", from_environment("PATCHBAY_ROOTFS"))
             .env("PATCHBAY_NSJAIL", from_environment("PATCHBAY_NSJAIL"))
@@ -281,6 +356,39 @@ impl Rig {
             admin,
             state,
         }
+    }
+}
+
+/// A scheduler in this process, which recovers the queue; stopped when dropped.
+pub(crate) struct Scheduler {
+    stop: CancellationToken,
+    _tasks: JoinSet<()>,
+}
+
+impl Scheduler {
+    pub(crate) fn start(rig: &Rig) -> Self {
+        let settings = [
+            ("DATABASE_URL", rig.database.url(Role::Scheduler).expose_secret().to_owned()),
+            ("REDIS_URL", rig.redis_url.clone()),
+            ("PATCHBAY_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+            ("PATCHBAY_REDIS_PREFIX", rig.queue.partition.prefix.clone()),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value));
+        let config = scheduler::Config::from_env(&mut Env::of(settings)).unwrap();
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let stopped = stop.clone();
+        tasks.spawn(async move { scheduler::run(config, stopped).await.unwrap() });
+        Self {
+            stop,
+            _tasks: tasks,
+        }
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 
@@ -361,4 +469,15 @@ async fn get(address: &str, path: &str) -> Option<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
     Some(answer)
+}
+
+/// Whether a process lives anywhere on this machine with the word among its arguments.
+pub(crate) fn sandbox_alive(word: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    processes.flatten().any(|process| {
+        let arguments = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let found = arguments.split(|byte| *byte == 0).any(|part| part == word.as_bytes());
+        // A dead one that nobody reaped yet has no arguments any more.
+        found
+    })
 }

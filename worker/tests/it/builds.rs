@@ -1,0 +1,113 @@
+//! Versions become ready, or broken with a reason.
+
+use common::db::versions::{self, BrokenKind, EntryPoint, Status, Version};
+use common::execution::{ErrorCode, FinalState};
+use common::ids::{AccountId, VersionId};
+use common::testing::given::{self, Tenant};
+use common::testing::{Role, wait_until};
+use common::vault::Purpose;
+
+use crate::rig::{BOUND, Rig};
+
+async fn publish(rig: &Rig, code: &str) -> Tenant {
+    let (account, user) = given::account(&rig.database).await;
+    let (namespace, namespace_name) = given::namespace(&rig.database, account).await;
+    let name = "f".parse().unwrap();
+    let place = (account, namespace);
+    let (function, version) = given::building(&rig.database, place, &name, code).await;
+    Tenant {
+        account,
+        user,
+        namespace,
+        namespace_name,
+        function,
+        function_name: name,
+        version,
+    }
+}
+
+async fn built(rig: &Rig, account: AccountId, version: VersionId) -> Version {
+    let database = rig.database.connect(Role::Api);
+    wait_until("the version is built", BOUND, async || {
+        let client = database.client().await.unwrap();
+        let found = versions::find(&client, account, version).await.unwrap().unwrap();
+        if found.status == Status::Building {
+            return Err("building");
+        }
+        Ok(found)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_version_is_described_by_importing_it() {
+    let rig = Rig::new().await;
+    let _worker = rig.worker(&[]).await;
+    let code = "def main(n: int, label: str = 'x') -> int:\n    '''Adds one.'''\n    return n + 1\n";
+    let tenant = publish(&rig, code).await;
+    let version = built(&rig, tenant.account, tenant.version).await;
+    assert_eq!(version.status, Status::Ready);
+    assert_eq!(version.entry_point, Some(EntryPoint::Main));
+    let schema: serde_json::Value = serde_json::from_str(&version.input_schema.unwrap()).unwrap();
+    assert_eq!(schema["properties"]["n"]["type"], "integer", "{schema}");
+    let description = rig
+        .vault
+        .open(
+            tenant.account,
+            Purpose::Description,
+            tenant.version.uuid(),
+            &version.description.unwrap(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(description, b"Adds one.");
+    let outcome = rig.call(&tenant, r#"{"n": 1}"#).await;
+    assert_eq!(outcome.output.as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn a_syntax_error_is_told_with_its_place() {
+    let rig = Rig::new().await;
+    let _worker = rig.worker(&[]).await;
+    let tenant = publish(&rig, "x = 1\ndef main(:\n    pass\n").await;
+    let version = built(&rig, tenant.account, tenant.version).await;
+    assert_eq!(version.status, Status::Broken);
+    assert_eq!(version.broken_kind, Some(BrokenKind::Syntax));
+    let reason = rig
+        .vault
+        .open(
+            tenant.account,
+            Purpose::Reason,
+            tenant.version.uuid(),
+            &version.reason.unwrap(),
+        )
+        .await
+        .unwrap();
+    let reason: serde_json::Value = serde_json::from_slice(&reason).unwrap();
+    assert_eq!(reason["line"], 2, "{reason}");
+}
+
+#[tokio::test]
+async fn a_version_that_cannot_be_imported_answers_so() {
+    let rig = Rig::new().await;
+    let _worker = rig.worker(&[]).await;
+    let tenant = publish(&rig, "print('importing')\nimport no_such_module\n").await;
+    let version = built(&rig, tenant.account, tenant.version).await;
+    assert_eq!(version.status, Status::Ready);
+    assert_eq!(version.broken_kind, Some(BrokenKind::Import));
+    assert!(version.import_log.is_some());
+    let outcome = rig.call(&tenant, "{}").await;
+    assert_eq!(outcome.state(), FinalState::Failed);
+    let error = outcome.error.unwrap();
+    assert_eq!(error.code, ErrorCode::ImportError);
+    assert!(error.message.contains("no_such_module"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_call_waits_for_its_version_to_be_built() {
+    let rig = Rig::new().await;
+    let tenant = publish(&rig, "import time\ntime.sleep(1)\ndef main(): return 'built'\n").await;
+    let _worker = rig.worker(&[]).await;
+    let outcome = rig.call(&tenant, "{}").await;
+    assert_eq!(outcome.output.as_deref(), Some("\"built\""), "{outcome:?}");
+}
