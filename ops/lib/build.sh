@@ -2,6 +2,7 @@
 # Building the services, with a word every few seconds. Sourced after say.sh, place.sh.
 
 build_packages=(-p api -p worker -p scheduler -p ops)
+build_binaries=(--bin api --bin worker --bin scheduler --bin ops)
 
 check_cargo() {
   command -v cargo >/dev/null || fail "there is no cargo on the PATH" \
@@ -17,7 +18,7 @@ check_cargo() {
 # Begins the build in the background: it is what takes longest.
 begin_build() {
   build_log=$home/log/build.log
-  cargo build --profile up --locked --bins "${build_packages[@]}" --target-dir "$checkout/target" \
+  cargo build --profile up --locked "${build_packages[@]}" "${build_binaries[@]}" --target-dir "$checkout/target" \
     --color never </dev/null >"$build_log" 2>&1 9>&- &
   build_pid=$!
 }
