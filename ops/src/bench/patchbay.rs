@@ -1,0 +1,300 @@
+//! Callers of a running Patchbay: synchronous, asynchronous, the first call of a
+//! new version, and over MCP. Every answer is checked.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::client::{Answer, Client, request};
+use super::load::Caller;
+
+/// The function that is measured: what it does costs next to nothing.
+const CODE: &str = "def main(n: int) -> int:\n    return n + 1\n";
+
+/// Where Patchbay is and the key to it.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// `host:port`.
+    pub(super) address: String,
+    pub(super) key: String,
+    pub(super) namespace: String,
+}
+
+impl Target {
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.key)
+    }
+
+    fn executions(&self, function: &str) -> String {
+        format!(
+            "/v1/namespaces/{}/functions/{function}/executions",
+            self.namespace
+        )
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &Value) -> Result<Answer> {
+        let mut client = Client::connect(&self.address).await?;
+        let headers = [("Authorization", self.bearer())];
+        client
+            .send(&request(
+                method,
+                path,
+                &self.address,
+                &headers,
+                &body.to_string(),
+            ))
+            .await
+    }
+
+    /// Makes the namespace, and the function `plus_one` in it.
+    pub(super) async fn prepare(&self) -> Result<()> {
+        let made = self
+            .send("POST", "/v1/namespaces", &json!({"name": self.namespace}))
+            .await?;
+        ensure!(
+            matches!(made.status, 201 | 409),
+            "making the namespace: {}",
+            text(&made)
+        );
+        self.publish("plus_one", CODE).await
+    }
+
+    async fn publish(&self, function: &str, code: &str) -> Result<()> {
+        let path = format!("/v1/namespaces/{}/functions/{function}", self.namespace);
+        let put = self.send("PUT", &path, &json!({"code": code})).await?;
+        ensure!(
+            matches!(put.status, 200 | 201),
+            "publishing: {}",
+            text(&put)
+        );
+        ensure!(
+            json(&put)?["status"] == "ready",
+            "not ready: {}",
+            text(&put)
+        );
+        Ok(())
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    format!(
+        "{} {}",
+        answer.status,
+        String::from_utf8_lossy(&answer.body)
+    )
+}
+
+fn json(answer: &Answer) -> Result<Value> {
+    serde_json::from_slice(&answer.body).context("the answer is no JSON")
+}
+
+/// `POST` with `Prefer: wait=30`; the answer holds the outcome.
+#[derive(Debug)]
+pub(super) struct Sync {
+    client: Client,
+    target: Target,
+    /// Makes the keys of one slice different from those of all others.
+    round: u64,
+}
+
+impl Sync {
+    pub(super) async fn connect(target: &Target, round: u64) -> Result<Self> {
+        let client = Client::connect(&target.address).await?;
+        let started = u64::from(std::process::id()) << 32;
+        Ok(Self {
+            client,
+            target: target.clone(),
+            round: started + round,
+        })
+    }
+}
+
+impl Caller for Sync {
+    async fn call(&mut self, n: u64) -> Result<()> {
+        let headers = [
+            ("Authorization", self.target.bearer()),
+            ("Prefer", "wait=30".to_owned()),
+            (
+                "Idempotency-Key",
+                format!("bench-{}-{n}-{}", self.round, self.client.number()),
+            ),
+        ];
+        let path = self.target.executions("plus_one");
+        let body = json!({"n": n}).to_string();
+        let answer = self
+            .client
+            .send(&request(
+                "POST",
+                &path,
+                &self.target.address,
+                &headers,
+                &body,
+            ))
+            .await?;
+        ensure!(answer.status == 200, "sync: {}", text(&answer));
+        let execution = json(&answer)?;
+        ensure!(
+            execution["output"] == json!(n + 1),
+            "wrong output: {}",
+            text(&answer)
+        );
+        Ok(())
+    }
+}
+
+/// `POST` without `Prefer`: the answer is a durable 202.
+#[derive(Debug)]
+pub(super) struct Async {
+    client: Client,
+    target: Target,
+    /// The execution accepted last.
+    pub(super) last: Option<String>,
+}
+
+impl Async {
+    pub(super) async fn connect(target: &Target) -> Result<Self> {
+        let client = Client::connect(&target.address).await?;
+        Ok(Self {
+            client,
+            target: target.clone(),
+            last: None,
+        })
+    }
+}
+
+impl Caller for Async {
+    async fn call(&mut self, n: u64) -> Result<()> {
+        let headers = [("Authorization", self.target.bearer())];
+        let path = self.target.executions("plus_one");
+        let body = json!({"n": n}).to_string();
+        let answer = self
+            .client
+            .send(&request(
+                "POST",
+                &path,
+                &self.target.address,
+                &headers,
+                &body,
+            ))
+            .await?;
+        ensure!(answer.status == 202, "async: {}", text(&answer));
+        let execution = json(&answer)?;
+        ensure!(
+            execution["status"] == "queued",
+            "not queued: {}",
+            text(&answer)
+        );
+        self.last = execution["id"].as_str().map(str::to_owned);
+        Ok(())
+    }
+}
+
+/// Background executions that an account on plan `local` may run at once, and some more.
+const SLEEPERS: usize = 16;
+
+/// Keeps every background slot of the account for about `span`; the sleepers' ids.
+pub(super) async fn fill_background(target: &Target, span: std::time::Duration) -> Result<Vec<String>> {
+    target
+        .publish(
+            "sleeper",
+            "import time\ndef main(s: float):\n    time.sleep(s)\n",
+        )
+        .await?;
+    let mut ids = Vec::new();
+    for _ in 0..SLEEPERS {
+        let body = json!({"s": span.as_secs_f64()});
+        let answer = target
+            .send("POST", &target.executions("sleeper"), &body)
+            .await?;
+        ensure!(answer.status == 202, "sleeper: {}", text(&answer));
+        let id = json(&answer)?["id"].as_str().context("no id")?.to_owned();
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+/// Waits until an execution has ended, whatever is queued before it.
+pub(super) async fn wait_until_final(target: &Target, id: &str) -> Result<()> {
+    let path = format!("/v1/executions/{id}?wait=30");
+    for _ in 0..10 {
+        let answer = target.send("GET", &path, &json!(null)).await?;
+        let execution = json(&answer)?;
+        if matches!(execution["status"].as_str(), Some("succeeded" | "failed")) {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("{id} did not end")
+}
+
+/// The first call of a version nobody has run: publishing is not measured.
+pub(super) async fn first_call(target: &Target, n: u64) -> Result<std::time::Duration> {
+    let name = format!("first_{n}");
+    target
+        .publish(
+            &name,
+            &format!("K = {n}\ndef main(n: int) -> int:\n    return n + K\n"),
+        )
+        .await?;
+    let mut client = Client::connect(&target.address).await?;
+    let headers = [
+        ("Authorization", target.bearer()),
+        ("Prefer", "wait=30".to_owned()),
+    ];
+    let path = target.executions(&name);
+    let sent = request("POST", &path, &target.address, &headers, "{\"n\":1}");
+    let asked = std::time::Instant::now();
+    let answer = client.send(&sent).await?;
+    let took = asked.elapsed();
+    ensure!(answer.status == 200, "first call: {}", text(&answer));
+    ensure!(
+        json(&answer)?["output"] == json!(n + 1),
+        "wrong output: {}",
+        text(&answer)
+    );
+    Ok(took)
+}
+
+/// `tools/call` of MCP 2025-06-18.
+#[derive(Debug)]
+pub(super) struct Mcp {
+    client: Client,
+    target: Target,
+}
+
+impl Mcp {
+    pub(super) async fn connect(target: &Target) -> Result<Self> {
+        Ok(Self {
+            client: Client::connect(&target.address).await?,
+            target: target.clone(),
+        })
+    }
+}
+
+impl Caller for Mcp {
+    async fn call(&mut self, n: u64) -> Result<()> {
+        let headers = [
+            ("Authorization", self.target.bearer()),
+            ("Accept", "application/json, text/event-stream".to_owned()),
+            ("MCP-Protocol-Version", "2025-06-18".to_owned()),
+        ];
+        let body = json!({"jsonrpc": "2.0", "id": n, "method": "tools/call",
+            "params": {"name": "plus_one", "arguments": {"n": n}}});
+        let path = format!("/mcp/{}", self.target.namespace);
+        let sent = request(
+            "POST",
+            &path,
+            &self.target.address,
+            &headers,
+            &body.to_string(),
+        );
+        let answer = self.client.send(&sent).await?;
+        ensure!(answer.status == 200, "mcp: {}", text(&answer));
+        let result = json(&answer)?;
+        let said = &result["result"]["content"][0]["text"];
+        ensure!(
+            said == &json!((n + 1).to_string()),
+            "wrong output: {}",
+            text(&answer)
+        );
+        Ok(())
+    }
+}
