@@ -29,6 +29,9 @@ use crate::execution::{Facts, facts, failure, output};
 use crate::problem::Problem;
 use crate::targets;
 
+/// Where an input stands that is no object: see [`schema::INPUT`].
+const INPUT_POINTER: &str = "/input";
+
 /// A call of a tool that may be there or not.
 pub(super) struct Calling {
     tool: String,
@@ -241,14 +244,23 @@ fn input<'a>(
     arguments: &'a str,
 ) -> Result<Cow<'a, str>, Refused<'static>> {
     let given = contract.input_of(arguments);
-    let refused = match check(target, &given) {
+    let mut refused = match check(target, &given) {
         Ok(()) => return Ok(given),
         Err(refused) => refused,
     };
-    match coerce(&given, contract.input()) {
-        Some(read) => check(target, &read).map(|()| Cow::Owned(read)),
-        None => Err(refused),
+    if let Some(read) = coerce(&given, contract.input()) {
+        match check(target, &read) {
+            Ok(()) => return Ok(Cow::Owned(read)),
+            Err(still) => refused = still,
+        }
     }
+    if given.len() != arguments.len() {
+        // As the model wrote it: under a name.
+        for (pointer, _) in &mut refused.fields {
+            pointer.insert_str(0, INPUT_POINTER);
+        }
+    }
+    Err(refused)
 }
 
 fn check(target: &Target, input: &str) -> Result<(), Refused<'static>> {

@@ -1,20 +1,29 @@
 //! The official clients as peers: what their users see.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 
+use common::config::Env;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::furnished;
-use super::stage::{Stage, Tenant, python};
+use super::asking::{NAMES, furnished};
+use crate::support::Home;
+
+/// The interpreter of a venv that `ops/test` makes.
+fn python(variable: &str) -> PathBuf {
+    let path: Option<PathBuf> = Env::process().optional(variable);
+    path.unwrap_or_else(|| {
+        panic!("{variable} names no Python with the MCP client: eval \"$(ops/test --servers)\"")
+    })
+}
 
 /// What a client says of each step; the first is the revision it speaks.
 async fn ask(
     (interpreter, script): (&str, &str),
-    (stage, tenant): (&Stage, &Tenant),
+    (url, key): (&str, &str),
     mode: &str,
-    steps: Value,
 ) -> Vec<Value> {
     let script = format!("{}/tests/it/peers/{script}", env!("CARGO_MANIFEST_DIR"));
     let mut child = Command::new(python(interpreter))
@@ -26,8 +35,7 @@ async fn ask(
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let url = format!("{}/mcp/{}", stage.url, tenant.namespace);
-    let asked = json!({"url": url, "key": tenant.key, "mode": mode, "steps": steps});
+    let asked = json!({"url": url, "key": key, "mode": mode, "steps": steps()});
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(asked.to_string().as_bytes()).await.unwrap();
     drop(stdin);
@@ -56,14 +64,8 @@ fn steps() -> Value {
 fn as_promised(seen: &[Value], version: &str, numbers: &Value) {
     assert_eq!(seen[0]["version"], version);
     let tools = seen[1]["tools"].as_array().unwrap();
-    let names: Vec<_> = tools
-        .iter()
-        .map(|tool| tool["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        names,
-        ["broken_promise", "echo", "import", "mail-send", "numbers"]
-    );
+    let names = tools.iter().map(|tool| tool["name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), NAMES);
     let result = |step: usize| {
         let seen = &seen[step]["result"];
         assert!(seen.is_object(), "{version}: {step}: {:?}", &seen);
@@ -90,8 +92,11 @@ fn as_promised(seen: &[Value], version: &str, numbers: &Value) {
 
 #[tokio::test]
 async fn the_official_client_lists_calls_and_fails_in_both_eras() {
-    let stage = Stage::set().await;
-    let tenant = furnished(&stage, "peers").await;
+    let home = Home::new().await;
+    let (tenant, _worker) = furnished(&home, "peers").await;
+    let key = json!({"name": "peer", "scopes": ["functions:invoke"]});
+    let key = home.key(&tenant.person, key).await;
+    let url = format!("http://{}/mcp/peers", home.address());
     let client = ("PATCHBAY_MCP_PYTHON", "mcp_client.py");
     let (plain, under) = (json!([1]), json!({"result": [1]}));
     for (mode, version, numbers) in [
@@ -99,18 +104,21 @@ async fn the_official_client_lists_calls_and_fails_in_both_eras() {
         ("2026-07-28", "2026-07-28", &plain),
         ("legacy", "2025-11-25", &under),
     ] {
-        let seen = ask(client, (&stage, &tenant), mode, steps()).await;
+        let seen = ask(client, (&url, &key), mode).await;
         as_promised(&seen, version, numbers);
     }
-    stage.stop().await;
+    home.stop().await;
 }
 
 #[tokio::test]
 async fn the_client_of_the_line_before_lists_calls_and_fails() {
-    let stage = Stage::set().await;
-    let tenant = furnished(&stage, "before").await;
+    let home = Home::new().await;
+    let (tenant, _worker) = furnished(&home, "before").await;
+    let key = json!({"name": "peer", "scopes": ["functions:invoke"]});
+    let key = home.key(&tenant.person, key).await;
+    let url = format!("http://{}/mcp/before", home.address());
     let client = ("PATCHBAY_MCP_LEGACY_PYTHON", "mcp_legacy_client.py");
-    let seen = ask(client, (&stage, &tenant), "legacy", steps()).await;
+    let seen = ask(client, (&url, &key), "legacy").await;
     as_promised(&seen, "2025-11-25", &json!({"result": [1]}));
-    stage.stop().await;
+    home.stop().await;
 }
