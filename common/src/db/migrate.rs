@@ -284,9 +284,7 @@ async fn create_database(which: Which, config: &Config) -> Result<(), MigrateErr
     // Another may make it at this very moment: then PostgreSQL names the index instead.
     let there = [&SqlState::DUPLICATE_DATABASE, &SqlState::UNIQUE_VIOLATION];
     match made {
-        Err(error) if !error.code().is_some_and(|code| there.contains(&code)) => {
-            Err(failed(error))
-        }
+        Err(error) if !error.code().is_some_and(|code| there.contains(&code)) => Err(failed(error)),
         _ => Ok(()),
     }
 }

@@ -31,7 +31,11 @@ async fn a_deleted_functions_code_goes_after_a_day_and_its_name_after_the_execut
     assert_eq!(purge(&client, now + 25.hours()).await, 1);
     assert_eq!(count(&owner, "versions").await, 1);
     assert_eq!(purge(&client, now + (24 * 91 - 1).hours()).await, 0);
-    assert_eq!(purge(&client, now + (24 * 91 + 1).hours()).await, 1, "its functions go along");
+    assert_eq!(
+        purge(&client, now + (24 * 91 + 1).hours()).await,
+        1,
+        "its functions go along"
+    );
     assert_eq!(count(&owner, "functions").await, 1);
     let left: uuid::Uuid = owner
         .query_one("select id from namespaces", &[])
