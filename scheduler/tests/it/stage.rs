@@ -205,10 +205,16 @@ impl Stage {
     /// Slots in use, and how many of them are background.
     pub(crate) async fn slots(&self) -> (u64, u64) {
         let account = self.tenant.account.uuid().simple();
-        let counts: Option<String> = self.raw(&format!("GET %conc:{account}")).await;
-        let counts = counts.unwrap_or_default();
-        let mut counts = counts.split(' ').map(|count| count.parse().unwrap_or(0));
-        (counts.next().unwrap_or(0), counts.next().unwrap_or(0))
+        let key = format!("%conc:{account}");
+        let counts: Vec<Option<u64>> = match self.raw::<String>(&format!("TYPE {key}")).await {
+            kind if kind == "hash" => self.raw(&format!("HMGET {key} n b")).await,
+            kind if kind == "string" => {
+                let text: String = self.raw(&format!("GET {key}")).await;
+                text.split(' ').map(|count| count.parse().ok()).collect()
+            }
+            _ => vec![None, None],
+        };
+        (counts[0].unwrap_or(0), counts[1].unwrap_or(0))
     }
 
     /// Executions waiting or leased, in all streams.
