@@ -86,7 +86,7 @@ fn is_away(error: &tokio_postgres::Error) -> bool {
         return error.is_closed()
             || error
                 .source()
-                .is_some_and(|cause| cause.is::<std::io::Error>());
+                .is_some_and(<dyn Error>::is::<std::io::Error>);
     };
     let code = state.code();
     code.starts_with("08")

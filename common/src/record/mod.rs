@@ -27,6 +27,7 @@
 
 mod accept_batch;
 mod batch;
+mod columns;
 mod one;
 mod outbox;
 mod recorder;

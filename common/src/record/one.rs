@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::WriteError;
-use super::batch::{Ends, Rows};
+use super::columns::{Ends, Rows};
 use crate::db::recording as sql;
 use crate::db::{Client, DbError, Transaction, partitions};
 use crate::entry::Entry;

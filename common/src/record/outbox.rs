@@ -24,6 +24,10 @@ pub enum Recorded {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are ends; a box each would cost more than it saves"
+)]
 pub(super) enum What {
     Ended(Ended),
     Noted(Noted),

@@ -1,0 +1,244 @@
+//! A batch's values, column by column, as the statements take them.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::Note;
+use crate::db::partitions;
+use crate::entry::Entry;
+use crate::execution::{ErrorCode, SealedOutcome};
+use crate::ids::{AccountId, ExecutionId};
+use crate::queue::Key;
+
+/// An account's key, by its hash.
+pub(super) type KeyName = (AccountId, [u8; 32]);
+
+/// The execution it stands for, and the digest of what it was used for.
+pub(super) type KeyUse = (ExecutionId, [u8; 32]);
+
+type Columns<'a, const N: usize> = [&'a (dyn ToSql + Sync); N];
+
+#[derive(Default)]
+pub(super) struct Rows<'a> {
+    ids: Vec<Uuid>,
+    days: Vec<Date>,
+    accounts: Vec<Uuid>,
+    namespaces: Vec<Uuid>,
+    functions: Vec<Uuid>,
+    versions: Vec<Uuid>,
+    triggers: Vec<&'static str>,
+    plans: Vec<&'static str>,
+    once: Vec<bool>,
+    timeouts: Vec<i32>,
+    memories: Vec<i32>,
+    key_hashes: Vec<Option<&'a [u8]>>,
+    inputs: Vec<&'a [u8]>,
+    created: Vec<Timestamp>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn of(rows: &'a BTreeMap<ExecutionId, (Entry, Option<Key>)>) -> Self {
+        let mut columns = Self::default();
+        for (id, (entry, key)) in rows {
+            columns.add(*id, entry, key.as_ref());
+        }
+        columns
+    }
+
+    pub(super) fn add(&mut self, id: ExecutionId, entry: &'a Entry, key: Option<&'a Key>) {
+        let int = |value| i32::try_from(value).unwrap_or(i32::MAX);
+        self.ids.push(id.uuid());
+        self.days.push(id.day());
+        self.accounts.push(entry.account.uuid());
+        self.namespaces.push(entry.namespace.uuid());
+        self.functions.push(entry.function.uuid());
+        self.versions.push(entry.version.uuid());
+        self.triggers.push(entry.trigger.as_str());
+        self.plans.push(entry.plan.as_str());
+        self.once.push(entry.once);
+        self.timeouts.push(int(entry.timeout_ms));
+        self.memories.push(int(entry.memory_mib));
+        self.key_hashes.push(key.map(|key| key.hash.as_slice()));
+        self.inputs.push(&entry.input);
+        self.created.push(id.at());
+    }
+
+    pub(super) fn params(&self) -> Columns<'_, 15> {
+        [
+            &partitions::FIRST,
+            &self.ids,
+            &self.days,
+            &self.accounts,
+            &self.namespaces,
+            &self.functions,
+            &self.versions,
+            &self.triggers,
+            &self.plans,
+            &self.once,
+            &self.timeouts,
+            &self.memories,
+            &self.key_hashes,
+            &self.inputs,
+            &self.created,
+        ]
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Ends<'a> {
+    ids: Vec<Uuid>,
+    days: Vec<Date>,
+    states: Vec<&'static str>,
+    codes: Vec<Option<&'static str>>,
+    attempts: Vec<i32>,
+    started: Vec<Option<Timestamp>>,
+    finished: Vec<Timestamp>,
+    durations: Vec<Option<i64>>,
+    cpu: Vec<Option<i64>>,
+    memory: Vec<Option<i64>>,
+    outputs: Vec<Option<&'a [u8]>>,
+    errors: Vec<Option<&'a [u8]>>,
+    logs: Vec<Option<&'a [u8]>>,
+}
+
+impl<'a> Ends<'a> {
+    pub(super) fn of(ends: &BTreeMap<ExecutionId, &'a SealedOutcome>) -> Self {
+        let big = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
+        let mut columns = Self::default();
+        for (id, outcome) in ends {
+            let ending = &outcome.ending;
+            columns.ids.push(id.uuid());
+            columns.days.push(id.day());
+            columns.states.push(ending.state.as_str());
+            columns.codes.push(ending.error_code.map(ErrorCode::as_str));
+            columns
+                .attempts
+                .push(i32::try_from(ending.attempt).unwrap_or(i32::MAX));
+            columns.started.push(ending.started_at);
+            columns.finished.push(ending.finished_at);
+            columns.durations.push(big(ending.duration_us));
+            columns.cpu.push(big(ending.cpu_us));
+            columns.memory.push(big(ending.memory_peak_bytes));
+            columns.outputs.push(outcome.output.as_deref());
+            columns.errors.push(outcome.error.as_deref());
+            columns.logs.push(outcome.logs.as_deref());
+        }
+        columns
+    }
+
+    pub(super) fn params<'p>(&'p self, first: &'p Date, last: &'p Date) -> Columns<'p, 15> {
+        [
+            first,
+            last,
+            &self.ids,
+            &self.days,
+            &self.states,
+            &self.codes,
+            &self.attempts,
+            &self.started,
+            &self.finished,
+            &self.durations,
+            &self.cpu,
+            &self.memory,
+            &self.outputs,
+            &self.errors,
+            &self.logs,
+        ]
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Notes {
+    ids: Vec<Uuid>,
+    days: Vec<Date>,
+    states: Vec<&'static str>,
+    attempts: Vec<i32>,
+    tried: Vec<i32>,
+    losses: Vec<i32>,
+    started: Vec<Option<Timestamp>>,
+    due: Vec<Option<Timestamp>>,
+}
+
+impl Notes {
+    pub(super) fn of(notes: &BTreeMap<ExecutionId, Note>) -> Self {
+        let int = |value| i32::try_from(value).unwrap_or(i32::MAX);
+        let mut columns = Self::default();
+        for (id, note) in notes {
+            let (state, attempt, tried, losses, started, due) = match *note {
+                Note::Started {
+                    attempt,
+                    tried,
+                    losses,
+                    at,
+                } => ("running", attempt, tried, losses, Some(at), None),
+                Note::Tried { tried, losses, due } => ("queued", 0, tried, losses, None, Some(due)),
+            };
+            columns.ids.push(id.uuid());
+            columns.days.push(id.day());
+            columns.states.push(state);
+            columns.attempts.push(int(attempt));
+            columns.tried.push(int(tried));
+            columns.losses.push(int(losses));
+            columns.started.push(started);
+            columns.due.push(due);
+        }
+        columns
+    }
+
+    pub(super) fn params<'p>(&'p self, first: &'p Date, last: &'p Date) -> Columns<'p, 10> {
+        [
+            first,
+            last,
+            &self.ids,
+            &self.days,
+            &self.states,
+            &self.attempts,
+            &self.tried,
+            &self.losses,
+            &self.started,
+            &self.due,
+        ]
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Keys {
+    pub(super) accounts: Vec<Uuid>,
+    pub(super) hashes: Vec<Vec<u8>>,
+    executions: Vec<Uuid>,
+    days: Vec<Date>,
+    digests: Vec<Vec<u8>>,
+    expire: Vec<Timestamp>,
+}
+
+impl Keys {
+    pub(super) fn of(keys: &BTreeMap<KeyName, KeyUse>) -> Self {
+        let mut columns = Self::default();
+        for ((account, hash), (id, digest)) in keys {
+            columns.accounts.push(account.uuid());
+            columns.hashes.push(hash.to_vec());
+            columns.executions.push(id.uuid());
+            columns.days.push(id.day());
+            columns.digests.push(digest.to_vec());
+            columns
+                .expire
+                .push(id.at().checked_add(24.hours()).unwrap_or(Timestamp::MAX));
+        }
+        columns
+    }
+
+    pub(super) fn params(&self) -> Columns<'_, 6> {
+        [
+            &self.accounts,
+            &self.hashes,
+            &self.executions,
+            &self.days,
+            &self.digests,
+            &self.expire,
+        ]
+    }
+}
