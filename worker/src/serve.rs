@@ -24,6 +24,7 @@ use crate::record::Record;
 use crate::sandboxes::{Sandboxes, SandboxesParts};
 use crate::settle::Settlement;
 use crate::slots::Slots;
+use crate::upkeep::Hearing;
 use crate::versions::Versions;
 use crate::worker::{Faults, Worker};
 use crate::{Config, Prepared, RunError, Stops, builder, drain, intake, upkeep};
@@ -42,6 +43,7 @@ pub async fn run(prepared: Prepared, stops: Stops) -> Result<(), RunError> {
     let metrics = WorkerMetrics::register(&registry)?;
     let readiness = Readiness::default();
     readiness.missing("start", "the host is being tested");
+    readiness.missing("announcements", "not heard yet");
     let admin = Admin::bind(config.admin, registry, readiness.clone()).await?;
     let admin_stop = CancellationToken::new();
     let outside = TaskTracker::new();
@@ -201,7 +203,12 @@ async fn until_stopped(
         takers.spawn(builder::build_versions(worker.clone(), build.clone()));
     }
     takers.spawn(upkeep::sweep(worker.clone()));
-    takers.spawn(upkeep::hear(worker.clone(), with.url.clone(), build));
+    let hearing = Hearing {
+        url: with.url.clone(),
+        build,
+        readiness: with.readiness.clone(),
+    };
+    takers.spawn(upkeep::hear(worker.clone(), hearing));
     tokio::select! {
         () = worker.draining.cancelled() => Ok(()),
         () = worker.keeper.ended() => Err(RunError::Unkept),

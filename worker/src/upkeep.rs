@@ -64,8 +64,22 @@ async fn sweep_once(worker: &Worker) -> Result<record::SweepReport, SweepError> 
     record::sweep(&worker.database, &link, generation, limits::SWEEP_AFTER).await
 }
 
+/// Where changes are heard, and who wants to know.
+#[derive(Debug)]
+pub struct Hearing {
+    pub url: SecretString,
+    /// Woken when a version waits to be built.
+    pub build: Arc<Notify>,
+    pub readiness: Readiness,
+}
+
 /// Hears what changed, for the versions kept and the builds that wait.
-pub async fn hear(worker: Arc<Worker>, url: SecretString, build: Arc<Notify>) {
+pub async fn hear(worker: Arc<Worker>, from: Hearing) {
+    let Hearing {
+        url,
+        build,
+        readiness,
+    } = from;
     announce::listen(&url, &worker.draining, |news| match news {
         News::Changed(change) if change.noun == Noun::Version => {
             let id = VersionId::from_uuid(change.id);
@@ -78,8 +92,10 @@ pub async fn hear(worker: Arc<Worker>, url: SecretString, build: Arc<Notify>) {
         News::Listening => {
             worker.versions.forget_all();
             build.notify_one();
+            readiness.there("announcements");
         }
-        News::Changed(_) | News::Lost => {}
+        News::Lost => readiness.missing("announcements", "the connection is lost"),
+        News::Changed(_) => {}
     })
     .await;
 }

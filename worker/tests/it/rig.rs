@@ -130,7 +130,6 @@ impl Rig {
         lane: Lane,
         body: &[u8],
     ) {
-        let link = self.queue.link().await;
         let accept = Accept {
             id,
             owner: Owner {
@@ -157,7 +156,12 @@ impl Rig {
             body,
             waiter: None,
         };
-        let accepted = queue::accept(&link, &accept).await.unwrap();
+        let accepted = wait_until("the queue accepts", BOUND, async || {
+            let link = self.queue.links.link().await.map_err(|error| error.to_string())?;
+            let accepted = queue::accept(&link, &accept).await;
+            accepted.map_err(|error| error.to_string())
+        })
+        .await;
         assert_eq!(accepted, Accepted::New);
     }
 
@@ -375,6 +379,8 @@ impl Scheduler {
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value));
         let config = scheduler::Config::from_env(&mut Env::of(settings)).unwrap();
+        // A test that fails shows what the scheduler thought.
+        common::telemetry::start("scheduler", "info");
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let stopped = stop.clone();
@@ -409,6 +415,8 @@ pub(crate) struct WorkerProcess {
 impl WorkerProcess {
     pub(crate) async fn ready(&self) {
         wait_until("the worker is ready", BOUND, async || {
+            let stopped = self.log().contains("\nError: ");
+            assert!(!stopped, "the worker did not start:\n{}", self.log());
             match get(&self.admin, "/readyz").await {
                 Some(answer) if answer.starts_with("HTTP/1.1 200") => Ok(()),
                 seen => Err((seen, self.log())),
