@@ -86,6 +86,9 @@ pub enum Accepted {
 
 /// Asks whether a request may become an execution, and makes it one.
 ///
+/// Await it to its end, whatever becomes of the caller's connection: what is
+/// decided for a dropped future stands all the same, and nobody knows of it.
+///
 /// # Errors
 /// `Recovering` and `OutOfMemory` did nothing. After any other error it may run.
 pub async fn accept(link: &Link, accept: &Accept<'_>) -> Result<Accepted, QueueError> {

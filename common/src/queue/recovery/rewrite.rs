@@ -14,20 +14,26 @@ use crate::queue::link::Link;
 /// # Errors
 /// Where the log can't be rewritten within `patience`.
 pub async fn rewrite_log(link: &Link, patience: Duration) -> Result<(), QueueError> {
-    let mut rewrite = redis::cmd("BGREWRITEAOF");
-    rewrite.arg(&[] as &[&str]);
+    let rewrite = redis::cmd("BGREWRITEAOF");
     let waited = tokio::time::timeout(patience, async {
         // One that is under way began before our steps: wait for it, then ask.
         wait_for_rewrite(link).await?;
         link.command("rewrite", &rewrite).await?;
-        wait_for_rewrite(link).await
+        if wait_for_rewrite(link)
+            .await?
+            .contains("aof_last_bgrewrite_status:err")
+        {
+            return Err(QueueError::Unfit("the log can't be rewritten"));
+        }
+        Ok(())
     });
     waited
         .await
         .map_err(|_| QueueError::Unfit("the log's rewriting takes too long"))?
 }
 
-async fn wait_for_rewrite(link: &Link) -> Result<(), QueueError> {
+/// What Redis says about its log once no rewriting is under way.
+async fn wait_for_rewrite(link: &Link) -> Result<String, QueueError> {
     loop {
         let mut info = redis::cmd("INFO");
         info.arg("persistence");
@@ -37,13 +43,10 @@ async fn wait_for_rewrite(link: &Link) -> Result<(), QueueError> {
                 what: "not a text",
             });
         };
-        let text = String::from_utf8_lossy(&text);
+        let text = String::from_utf8_lossy(&text).into_owned();
         let busy = ["aof_rewrite_in_progress:1", "aof_rewrite_scheduled:1"];
         if !busy.iter().any(|word| text.contains(word)) {
-            if text.contains("aof_last_bgrewrite_status:err") {
-                return Err(QueueError::Unfit("the log can't be rewritten"));
-            }
-            return Ok(());
+            return Ok(text);
         }
         tokio::time::sleep(limits::HELLO_EVERY / 4).await;
     }

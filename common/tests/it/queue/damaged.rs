@@ -50,6 +50,8 @@ async fn a_reader_hands_out_what_it_cannot_understand_as_damaged() {
     assert_eq!(aside, damaged);
     let kept: u64 = queue.raw("XLEN %damaged").await;
     assert_eq!(kept, damaged);
+    let expires: i64 = queue.raw("TTL %damaged").await;
+    assert!(expires > 0, "it may hold sealed inputs, so it has an end");
     queue.assert_empty(&request.owner).await;
 }
 

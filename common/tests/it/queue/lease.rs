@@ -241,3 +241,25 @@ async fn what_was_asked_to_cancel_is_not_given_back() {
         HandedBack::Asked
     );
 }
+
+#[tokio::test]
+async fn as_many_leases_are_renewed_as_there_are() {
+    let queue = Queue::fresh().await;
+    let mut request = Request::of(owner(), Lane::Interactive);
+    request.bounds.concurrency = 200;
+    let mut leases = Vec::new();
+    for _ in 0..130 {
+        let leased = request.again().leased(&queue, "w1").await;
+        queue.run_out(&leased.token).await;
+        leases.push((leased.id, leased.token));
+    }
+    let link = queue.link().await;
+    let renewed = queue::renew(&link, &leases).await.unwrap();
+    assert_eq!(renewed, queue::Renewed::default());
+    let (none, _) = queue::reclaim(&link, "w2", 16, Alone::No).await.unwrap();
+    assert_eq!(none, [], "each of them was renewed");
+    assert_eq!(
+        queue::renew(&link, &[]).await.unwrap(),
+        queue::Renewed::default()
+    );
+}

@@ -1,5 +1,10 @@
 //! The scripts of the queue, each against a real Redis.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, what must not fail may stop it"
+)]
+
 mod accept;
 mod backlog;
 mod cancel;
@@ -12,6 +17,7 @@ mod finish;
 mod given;
 mod lease;
 mod loss;
+mod mending;
 mod model;
 mod numbers;
 mod random;
