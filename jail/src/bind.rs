@@ -96,6 +96,7 @@ impl GenericSandbox {
             tracing::debug!(why, "a version gets a sandbox for each execution");
         }
         let group = &jail.remains()?.group;
+        let file_cache = group.file_cache();
         if jail.host.profile().bound_memory {
             group.set_memory(group.usage() + BASE_BYTES + limits.memory_bytes)?;
         }
@@ -103,6 +104,7 @@ impl GenericSandbox {
             jail,
             next: None,
             single_use: single_use.is_some(),
+            file_cache,
             cancelled: Arc::new(AtomicBool::new(false)),
         };
         sandbox.fork_ahead().await?;

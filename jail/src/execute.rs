@@ -36,7 +36,6 @@ struct Told<'a> {
 struct Before {
     counters: Counters,
     usage: u64,
-    cache: u64,
     at: Instant,
 }
 
@@ -46,18 +45,20 @@ impl Before {
         Self {
             counters: group.counters(),
             usage: group.usage(),
-            cache: group.file_cache(),
             at: Instant::now(),
         }
     }
 
-    /// Largest use of memory since, without what the kernel only cached.
-    fn peak(&self, group: &Group) -> u64 {
+    /// Largest use of memory since, without what the kernel only cached. `cache` is the
+    /// page cache when it was last looked at, which is rarely: it costs as much as the rest.
+    fn peak(&self, group: &Group, cache: &mut u64) -> u64 {
         let grown = group.peak().saturating_sub(self.usage);
         if grown <= CACHE_MATTERS {
             return grown;
         }
-        grown.saturating_sub(group.file_cache().saturating_sub(self.cache))
+        let now = group.file_cache();
+        let cached = now.saturating_sub(std::mem::replace(cache, now));
+        grown.saturating_sub(cached)
     }
 }
 
@@ -224,7 +225,8 @@ impl Sandbox {
         duration: Duration,
     ) -> Result<Done, SandboxError> {
         let (result, sound) = judge(evidence, &channel.answer.got);
-        let memory_peak = before.peak(&self.jail.remains()?.group);
+        let remains = self.jail.remains.as_ref().ok_or(SandboxError::Gone)?;
+        let memory_peak = before.peak(&remains.group, &mut self.file_cache);
         let reusable = sound
             && !self.single_use
             && !self.cancelled.load(Ordering::Acquire)

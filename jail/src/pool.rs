@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
-    _filler: JoinSet<()>,
+    filler: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -40,10 +40,7 @@ impl Pool {
         });
         let mut filler = JoinSet::new();
         filler.spawn(fill(shared.clone()));
-        Self {
-            shared,
-            _filler: filler,
-        }
+        Self { shared, filler }
     }
 
     /// A ready one, else one booted now.
@@ -57,6 +54,12 @@ impl Pool {
             }
         }
         self.shared.host.boot().await
+    }
+
+    /// Stops filling and drops what is ready; a sandbox that is just being booted is
+    /// buried before this returns or soon after.
+    pub async fn stop(mut self) {
+        self.filler.shutdown().await;
     }
 
     /// How many are ready now.

@@ -32,12 +32,16 @@ const CORES: usize = 4;
 /// What a sandbox is made of. [`Profile::default`] is the only one that ever runs
 /// tenants' code; tests weaken one line at a time.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "walls that exist once each; tests take one away at a time"
+)]
 #[cfg_attr(
     not(feature = "testing"),
     expect(unreachable_pub, reason = "public to tests")
 )]
 pub struct Profile {
-    /// Calls allowed besides the list; `None` of the list at all where `seccomp` is off.
+    /// Calls allowed besides the list; no filter at all where `seccomp` is off.
     pub allow: Vec<&'static str>,
     pub seccomp: bool,
     /// Mount options of `/proc`.

@@ -210,8 +210,8 @@ mod tests {
                 .any(|span| covers(span, &(200_000..202_048)))
         );
         assert!(container.iter().any(|span| covers(span, &(30_000..32_048))));
-        let lent = [231_072..296_608];
-        assert!(overlaps(&lent, &(230_720..232_768)));
-        assert!(!overlaps(&lent, &(200_000..202_048)));
+        let lent = std::slice::from_ref(&(231_072..296_608));
+        assert!(overlaps(lent, &(230_720..232_768)));
+        assert!(!overlaps(lent, &(200_000..202_048)));
     }
 }

@@ -193,6 +193,10 @@ impl Group {
         }
     }
 
+    pub(crate) const fn places(&self) -> &Parents {
+        &self.places
+    }
+
     /// How often the quota held it back; for the self-test.
     pub(crate) fn throttled(&self) -> u64 {
         let (Parents::V1 { cpu: path, .. } | Parents::V2(path)) = &self.places;

@@ -30,7 +30,7 @@ pub(crate) fn dead_workers(top: &Parents) {
             }
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(block, error = %error, "cannot ask whether a worker lives")
+                tracing::warn!(block, error = %error, "cannot ask whether a worker lives");
             }
         }
     }

@@ -33,6 +33,16 @@ async fn hints_of_the_standard_library_make_real_objects() {
             r#"{"a": ["2026-01-01"], "b": {"k": "2026-01-01"}, "c": [1, "2026-01-01"], "d": [1, 1]}"#,
             r#"["date","date","date","set"]"#,
         ),
+    ] {
+        let mut sandbox = sandbox(&host, source).await;
+        assert_eq!(output(&run(&mut sandbox, input).await), answer, "{source}");
+    }
+}
+
+#[tokio::test]
+async fn classes_wrappers_and_kinds_of_parameters_are_read() {
+    let host = host();
+    for (source, input, answer) in [
         (
             "from dataclasses import dataclass\nfrom datetime import date\n@dataclass\nclass Inner: day: date\n@dataclass\nclass Outer:\n    inner: Inner\n    many: list[Inner]\n    n: int = 5\ndef main(o: Outer): return [type(o.inner.day).__name__, len(o.many), o.n]",
             r#"{"o": {"inner": {"day": "2026-01-01"}, "many": [{"day": "2026-01-02"}]}}"#,

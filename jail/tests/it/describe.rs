@@ -32,6 +32,10 @@ async fn schemas(cases: &[(&str, Value)]) {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "json! reads better without a borrow"
+)]
 fn object(properties: Value, required: &[&str]) -> Value {
     let mut schema =
         json!({"type": "object", "properties": properties, "additionalProperties": false});

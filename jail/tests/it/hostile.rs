@@ -378,7 +378,7 @@ async fn nothing_can_be_left_in_the_kernel() {
     two.other_is_well().await;
 
     let mut open = Two::without(hostile!("kernel_objects"), |p| {
-        p.allow.extend(["shmget", "semget", "msgget"])
+        p.allow.extend(["shmget", "semget", "msgget"]);
     })
     .await;
     open.gets(json!({"leave": true})).await;

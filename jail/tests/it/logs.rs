@@ -43,7 +43,7 @@ async fn much_output_is_cut_between_characters_and_does_no_harm() {
 #[tokio::test]
 async fn output_on_its_bound_is_whole() {
     let done = once(
-        &format!("def main(): print('x' * {}, end='')", LOG_BYTES),
+        &format!("def main(): print('x' * {LOG_BYTES}, end='')"),
         "{}",
     )
     .await;

@@ -1,5 +1,7 @@
 //! Real sandboxes: nsjail, cgroups, Debian's Python.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on says where")]
+
 mod arguments;
 mod bounds;
 mod describe;
@@ -7,7 +9,9 @@ mod endings;
 mod first;
 mod hostile;
 mod house;
+mod lifetimes;
 mod logs;
 mod modules;
 mod results;
+mod selftest;
 mod world;

@@ -117,7 +117,7 @@ async fn what_has_no_form_is_refused_with_its_place() {
             "",
         ),
     ])
-    .await
+    .await;
 }
 
 #[tokio::test]
