@@ -59,7 +59,7 @@ fn shortened(text: &str) -> String {
     format!("{start}…")
 }
 
-/// One call, waited for; one that is started and asked for later; one over MCP.
+/// One call, waited for; what was executed lately; what MCP lists.
 const CALLS: &str = r#"
 curl -sS "$PATCHBAY_URL/v1/namespaces/examples/functions/text.slug/executions" -H "Authorization: Bearer $PATCHBAY_API_KEY" -H 'Content-Type: application/json' -H 'Prefer: wait=10' -d '{"title": "Hello, world!"}'
 
