@@ -131,7 +131,12 @@ impl Scheduler {
         };
         Duties {
             recover: Recover::new(tools, term, Arc::clone(&closed)),
-            promote_delayed: PromoteDelayed::new(self.links.clone(), term, closed),
+            promote_delayed: PromoteDelayed::new(
+                self.links.clone(),
+                term,
+                Arc::clone(&self.metrics),
+                closed,
+            ),
             make_partitions: MakePartitions::new(self.database.clone()),
             drop_partitions: DropPartitions::new(self.database.clone(), Arc::clone(&self.metrics)),
             drop_processes: DropProcesses::new(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::limits::PROMOTE_AT_ONCE;
+use common::metrics::SchedulerMetrics;
 use common::queue::{self, Links, Promoted, QueueError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -17,16 +18,23 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct PromoteDelayed {
     links: Links,
     term: u64,
+    metrics: Arc<SchedulerMetrics>,
     /// Woken where the partition is found closed.
     closed: Arc<Notify>,
 }
 
 impl PromoteDelayed {
     #[must_use]
-    pub fn new(links: Links, term: u64, closed: Arc<Notify>) -> Self {
+    pub fn new(
+        links: Links,
+        term: u64,
+        metrics: Arc<SchedulerMetrics>,
+        closed: Arc<Notify>,
+    ) -> Self {
         Self {
             links,
             term,
+            metrics,
             closed,
         }
     }
@@ -50,10 +58,13 @@ impl Duty for PromoteDelayed {
             link => link.map_err(&failed)?,
         };
         match queue::promote_due(&link, self.term).await {
-            Ok(Promoted::Moved(moved)) => Ok(Report {
-                done: moved,
-                more: moved >= PROMOTE_AT_ONCE as u64,
-            }),
+            Ok(Promoted::Moved(moved)) => {
+                self.metrics.promoted.inc_by(moved);
+                Ok(Report {
+                    done: moved,
+                    more: moved >= PROMOTE_AT_ONCE as u64,
+                })
+            }
             Ok(Promoted::Outranked) => Err(DutyError::Deposed),
             Err(QueueError::Recovering) => Ok(self.wait_for_recovery()),
             Err(error) => Err(failed(error)),

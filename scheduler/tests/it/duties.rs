@@ -28,9 +28,8 @@ async fn partitions(database: &TestDatabase) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-fn dropping(database: &TestDatabase) -> DropPartitions {
-    let metrics = SchedulerMetrics::register(&registry().unwrap()).unwrap();
-    DropPartitions::new(database.connect(Role::Scheduler), Arc::new(metrics))
+fn metrics() -> Arc<SchedulerMetrics> {
+    Arc::new(SchedulerMetrics::register(&registry().unwrap()).unwrap())
 }
 
 fn day(at: Timestamp) -> String {
@@ -41,7 +40,7 @@ fn day(at: Timestamp) -> String {
 async fn partitions_come_three_days_ahead_and_go_after_ninety() {
     let database = database().await;
     let make = MakePartitions::new(database.connect(Role::Scheduler));
-    let drop = dropping(&database);
+    let drop = DropPartitions::new(database.connect(Role::Scheduler), metrics());
     let start = SystemClock.now();
     make.run_once(start).await.unwrap();
     let first = partitions(&database).await;
@@ -158,8 +157,8 @@ async fn lose_to(stage: &Stage, consumer: &str) -> (usize, usize) {
 async fn nothing_is_promoted_by_a_leader_that_was_succeeded() {
     let stage = Stage::certified().await;
     let closed = Arc::new(Notify::new());
-    let newer = PromoteDelayed::new(stage.links(), 8, Arc::clone(&closed));
-    let older = PromoteDelayed::new(stage.links(), 7, Arc::clone(&closed));
+    let newer = PromoteDelayed::new(stage.links(), 8, metrics(), Arc::clone(&closed));
+    let older = PromoteDelayed::new(stage.links(), 7, metrics(), Arc::clone(&closed));
     assert_eq!(
         newer.run_once(SystemClock.now()).await.unwrap(),
         Report::default()
@@ -181,13 +180,15 @@ async fn what_is_due_is_promoted_in_batches_and_a_closed_partition_wakes_the_rec
         stage.retry_later(Duration::ZERO).await;
     }
     let closed = Arc::new(Notify::new());
-    let duty = PromoteDelayed::new(stage.links(), 1, Arc::clone(&closed));
+    let counts = metrics();
+    let duty = PromoteDelayed::new(stage.links(), 1, Arc::clone(&counts), Arc::clone(&closed));
     let now = SystemClock.now();
     let batch = PROMOTE_AT_ONCE as u64;
     let first = duty.run_once(now).await.unwrap();
     assert_eq!((first.done, first.more), (batch, true));
     assert_eq!(duty.run_once(now).await.unwrap(), Report::of(1));
     assert_eq!(duty.run_once(now).await.unwrap(), Report::default());
+    assert_eq!(counts.promoted.get(), batch + 1);
     assert_eq!(stage.raw::<u64>("ZCARD %delay").await, 1);
     let _: redis::Value = stage.raw("DEL %gen").await;
     assert_eq!(duty.run_once(now).await.unwrap(), Report::default());
