@@ -30,6 +30,7 @@ pub const MAIN: &[Migration] = files!("main":
     4 "0004_queue",
     5 "0005_announce",
     6 "0006_rights",
+    7 "0007_open_rows",
 );
 
 /// The keys database: wrapped data keys, and nothing else.

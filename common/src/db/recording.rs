@@ -3,6 +3,10 @@
 //! Ids are sorted in each of them and ending rows is two statements after the
 //! insert (lock in order, then update), so batches of any processes never
 //! deadlock and none misses a row that another was just inserting.
+//!
+//! Rows are looked for as `day = any (…) and id = any (…)`, never by a join alone:
+//! a day's partition is new and without statistics for most of its day, and a join
+//! was planned as a scan of all of it.
 
 use super::statement::statements;
 
@@ -20,9 +24,9 @@ statements! {
                 version_id, version_number, state, trigger, plan, once, timeout_ms, memory_mib,
                 key_hash, input, created_at)
             select w.id, w.day, $1, w.account_id, w.namespace_id, w.function_id, w.version_id,
-                v.number, 'queued', w.trigger, w.plan, w.once, w.timeout_ms, w.memory_mib,
+                (select v.number from versions v where v.id = w.version_id), 'queued', w.trigger, w.plan, w.once, w.timeout_ms, w.memory_mib,
                 w.key_hash, w.input, w.created_at
-            from wanted w left join versions v on v.id = w.version_id
+            from wanted w
             order by w.day, w.id
             on conflict (day, id) do nothing
             returning account_id, day
@@ -34,8 +38,7 @@ statements! {
         )
         select count(*) as inserted from new";
     LOCK = "select 1 from executions e
-        join unnest($1::uuid[], $2::date[]) as w (id, day) on e.day = w.day and e.id = w.id
-        where e.day >= $3 and e.day <= $4
+        where e.day = any ($1::date[]) and e.id = any ($2::uuid[])
         order by e.day, e.id for update of e";
     END = "update executions e set state = o.state, error_code = o.error_code,
             attempt = greatest(e.attempt, o.attempt),
@@ -43,20 +46,20 @@ statements! {
             duration_us = o.duration_us, cpu_us = o.cpu_us,
             memory_peak_bytes = o.memory_peak_bytes, output = o.output, error = o.error,
             logs = o.logs, due_at = null
-        from unnest($3::uuid[], $4::date[], $5::text[], $6::text[], $7::integer[],
-            $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[],
-            $13::bytea[], $14::bytea[], $15::bytea[])
-        as o (id, day, state, error_code, attempt, started_at, finished_at, duration_us, cpu_us,
+        from unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::integer[],
+            $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::bigint[], $10::bigint[],
+            $11::bytea[], $12::bytea[], $13::bytea[])
+        as o (day, id, state, error_code, attempt, started_at, finished_at, duration_us, cpu_us,
             memory_peak_bytes, output, error, logs)
-        where e.day = o.day and e.id = o.id and e.day >= $1 and e.day <= $2
+        where e.day = o.day and e.id = o.id and e.day = any ($14::date[]) and e.id = any ($2)
             and e.state in ('queued', 'running')";
     NOTE = "update executions e set state = s.state, attempt = greatest(e.attempt, s.attempt),
             tried = greatest(e.tried, s.tried), losses = greatest(e.losses, s.losses),
             started_at = coalesce(s.started_at, e.started_at), due_at = s.due_at
-        from unnest($3::uuid[], $4::date[], $5::text[], $6::integer[], $7::integer[],
-            $8::integer[], $9::timestamptz[], $10::timestamptz[])
-        as s (id, day, state, attempt, tried, losses, started_at, due_at)
-        where e.day = s.day and e.id = s.id and e.day >= $1 and e.day <= $2
+        from unnest($1::date[], $2::uuid[], $3::text[], $4::integer[], $5::integer[],
+            $6::integer[], $7::timestamptz[], $8::timestamptz[])
+        as s (day, id, state, attempt, tried, losses, started_at, due_at)
+        where e.day = s.day and e.id = s.id and e.day = any ($9::date[]) and e.id = any ($2)
             and e.state in ('queued', 'running') and e.tried <= s.tried and e.losses <= s.losses";
     // A key that is free again may be taken; the time it is compared with is the
     // new execution's own.
@@ -70,9 +73,10 @@ statements! {
             day = excluded.day, body_digest = excluded.body_digest,
             expires_at = excluded.expires_at
         where k.expires_at <= excluded.expires_at - interval '24 hours'";
-    OWNERS = "select k.account_id, k.key_hash, k.execution_id from idempotency_keys k
-        join unnest($1::uuid[], $2::bytea[]) as w (account_id, key_hash)
-            on k.account_id = w.account_id and k.key_hash = w.key_hash";
+    OWNERS = "select w.account_id, w.key_hash,
+            (select k.execution_id from idempotency_keys k
+                where k.account_id = w.account_id and k.key_hash = w.key_hash) as execution_id
+        from unnest($1::uuid[], $2::bytea[]) as w (account_id, key_hash)";
     ONCE = "update executions set attempt = 1, state = 'running', started_at = $3
         where day = $1 and id = $2 and attempt = 0 and state in ('queued', 'running')
             and not cancel_requested";

@@ -1,5 +1,7 @@
 //! What a recovery reads of rows. No tenant: it settles all there are.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio_postgres::Row;
@@ -45,11 +47,10 @@ statements! {
         order by e.day, e.id limit $4";
     FINAL = "select e.id, e.state, e.error_code, e.attempt, e.started_at, e.finished_at,
             e.duration_us, e.cpu_us, e.memory_peak_bytes, e.output, e.error, e.logs
-        from executions e join unnest($1::uuid[], $2::date[]) as w (id, day)
-            on e.day = w.day and e.id = w.id
-        where e.state not in ('queued', 'running')";
+        from executions e
+        where e.day = any ($1::date[]) and e.id = any ($2::uuid[]) and e.state not in ('queued', 'running')";
     WITH_ROW = "select e.id from executions e
-        join unnest($1::uuid[], $2::date[]) as w (id, day) on e.day = w.day and e.id = w.id";
+        where e.day = any ($1::date[]) and e.id = any ($2::uuid[])";
 }
 
 /// A page of the open rows of a partition, by (day, id). Start with `None`; go on
@@ -77,8 +78,8 @@ pub async fn ended(
     client: &impl GenericClient,
     executions: &[ExecutionId],
 ) -> Result<Vec<(ExecutionId, SealedOutcome)>, DbError> {
-    let (ids, days) = apart(executions);
-    let rows = FINAL.rows(client, &[&ids, &days]).await?;
+    let (days, ids) = apart(executions);
+    let rows = FINAL.rows(client, &[&days, &ids]).await?;
     let mut ended = Vec::with_capacity(rows.len());
     for row in &rows {
         if let Some(outcome) = outcome(row)? {
@@ -97,15 +98,18 @@ pub async fn with_row(
     client: &impl GenericClient,
     executions: &[ExecutionId],
 ) -> Result<Vec<ExecutionId>, DbError> {
-    let (ids, days) = apart(executions);
-    let rows = WITH_ROW.rows(client, &[&ids, &days]).await?;
+    let (days, ids) = apart(executions);
+    let rows = WITH_ROW.rows(client, &[&days, &ids]).await?;
     rows.iter()
         .map(|row| id(row, "id", ExecutionId::from_uuid))
         .collect()
 }
 
-fn apart(executions: &[ExecutionId]) -> (Vec<Uuid>, Vec<Date>) {
-    executions.iter().map(|id| (id.uuid(), id.day())).unzip()
+/// Their days, each once, and the ids.
+fn apart(executions: &[ExecutionId]) -> (Vec<Date>, Vec<Uuid>) {
+    let days: BTreeSet<_> = executions.iter().map(|id| id.day()).collect();
+    let ids = executions.iter().map(|id| id.uuid()).collect();
+    (days.into_iter().collect(), ids)
 }
 
 fn read(row: &Row) -> Result<Open, DbError> {

@@ -4,7 +4,7 @@
 //! PostgreSQL skips the rest and answers the commit with a rollback; so the batch
 //! counts as written only if every answer was good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::OptionFuture;
 use jiff::civil::Date;
@@ -77,8 +77,7 @@ impl<'a> Batch<'a> {
         let statements = Statements::prepare(client).await?;
         let generation = i64::try_from(generation).unwrap_or(i64::MAX);
         let rows = Rows::of(&self.rows);
-        let (ids, days) = touched(self.ends.keys().chain(self.notes.keys()));
-        let (first, last) = bounds(&days);
+        let (days, ids) = touched(self.ends.keys().chain(self.notes.keys()));
         let ends = Ends::of(&self.ends);
         let notes = Notes::of(&self.notes);
         let keys = Keys::of(&self.keys);
@@ -87,14 +86,14 @@ impl<'a> Batch<'a> {
         let door = client.query(&statements.door, &door);
         let rows = rows.params();
         let insert = client.query_one(&statements.insert, &rows);
-        let locked: [&(dyn ToSql + Sync); 4] = [&ids, &days, &first, &last];
+        let locked: [&(dyn ToSql + Sync); 2] = [&days, &ids];
         let lock = some(!ids.is_empty(), client.query(&statements.lock, &locked));
-        let notes = notes.params(&first, &last);
+        let notes = notes.params(&days);
         let note = some(
             !self.notes.is_empty(),
             client.execute(&statements.note, &notes),
         );
-        let ends = ends.params(&first, &last);
+        let ends = ends.params(&days);
         let end = some(
             !self.ends.is_empty(),
             client.execute(&statements.end, &ends),
@@ -177,16 +176,10 @@ impl Statements {
     }
 }
 
-fn touched<'i>(ids: impl Iterator<Item = &'i ExecutionId>) -> (Vec<Uuid>, Vec<Date>) {
-    let mut all: Vec<ExecutionId> = ids.copied().collect();
-    all.sort_unstable();
-    all.dedup();
-    all.into_iter().map(|id| (id.uuid(), id.day())).unzip()
-}
-
-/// The first and the last day: PostgreSQL then looks into no other partition.
-fn bounds(days: &[Date]) -> (Date, Date) {
-    let first = days.iter().min().copied().unwrap_or(Date::ZERO);
-    let last = days.iter().max().copied().unwrap_or(Date::ZERO);
-    (first, last)
+/// Their days, each once, and the ids.
+fn touched<'i>(ids: impl Iterator<Item = &'i ExecutionId>) -> (Vec<Date>, Vec<Uuid>) {
+    let ids: BTreeSet<_> = ids.copied().collect();
+    let days: BTreeSet<_> = ids.iter().map(|id| id.day()).collect();
+    let ids = ids.into_iter().map(ExecutionId::uuid).collect();
+    (days.into_iter().collect(), ids)
 }

@@ -130,12 +130,11 @@ impl<'a> Ends<'a> {
         columns
     }
 
-    pub(super) fn params<'p>(&'p self, first: &'p Date, last: &'p Date) -> Columns<'p, 15> {
+    /// `days` are all days of the batch, each once.
+    pub(super) fn params<'p>(&'p self, days: &'p Vec<Date>) -> Columns<'p, 14> {
         [
-            first,
-            last,
-            &self.ids,
             &self.days,
+            &self.ids,
             &self.states,
             &self.codes,
             &self.attempts,
@@ -147,6 +146,7 @@ impl<'a> Ends<'a> {
             &self.outputs,
             &self.errors,
             &self.logs,
+            days,
         ]
     }
 }
@@ -189,18 +189,18 @@ impl Notes {
         columns
     }
 
-    pub(super) fn params<'p>(&'p self, first: &'p Date, last: &'p Date) -> Columns<'p, 10> {
+    /// `days` are all days of the batch, each once.
+    pub(super) fn params<'p>(&'p self, days: &'p Vec<Date>) -> Columns<'p, 9> {
         [
-            first,
-            last,
-            &self.ids,
             &self.days,
+            &self.ids,
             &self.states,
             &self.attempts,
             &self.tried,
             &self.losses,
             &self.started,
             &self.due,
+            days,
         ]
     }
 }

@@ -103,7 +103,7 @@ pub async fn end_in_doubt(
     let transaction = enter(client, generation, (id, doubt.entry, None)).await?;
     let (ids, days) = (vec![id.uuid()], vec![day]);
     sql::LOCK
-        .rows(&transaction, &[&ids, &days, &day, &day])
+        .rows(&transaction, &[&days, &ids])
         .await
         .map_err(&failed)?;
     // Read under the lock: who asks later finds the row final.
@@ -119,7 +119,7 @@ pub async fn end_in_doubt(
     };
     let ends = Ends::of(&BTreeMap::from([(id, outcome)]));
     sql::END
-        .change(&transaction, &ends.params(&day, &day))
+        .change(&transaction, &ends.params(&days))
         .await
         .map_err(&failed)?;
     commit(transaction).await.map_err(failed)
