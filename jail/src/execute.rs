@@ -86,6 +86,9 @@ impl Sandbox {
         }
         let bound = HEADER + request.output_bytes.max(FAILURE_BYTES);
         let mut reason = self.watch(&mut channel, deadline, bound, &before).await;
+        if reason == Reason::Died && self.cancelled.load(Ordering::Acquire) {
+            reason = Reason::Cancelled;
+        }
         let duration = before.at.elapsed();
         if !matches!(reason, Reason::Ended(_)) {
             self.put_to_death(&mut channel).await;
@@ -124,11 +127,7 @@ impl Sandbox {
                 _ = stderr.fill(), if stderr.is_open() => {}
                 dead = self.jail.first.readable() => {
                     drop(dead);
-                    return if self.cancelled.load(Ordering::Acquire) {
-                        Reason::Cancelled
-                    } else {
-                        Reason::Died
-                    };
+                    return Reason::Died;
                 }
                 () = sleep_until(deadline.min(look).into()) => {
                     // A process of it was killed for memory, and the others may wait for that one.
