@@ -10,6 +10,7 @@ use common::db::Database;
 use common::ids::{AccountId, ApiKeyId, FunctionId, NamespaceId, VersionId};
 use common::plan::Plans;
 use common::vault::Vault;
+use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
 use crate::caller::Known;
@@ -41,6 +42,12 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// The present time as PostgreSQL keeps it, so that an answer and a later look
+    /// at the same thing say the same.
+    pub(crate) fn now(&self) -> Timestamp {
+        as_kept(self.clock.now())
+    }
+
     /// What is remembered, or what the lookup finds; memory stands in where
     /// PostgreSQL can't be reached.
     pub(crate) async fn or_remembered<T>(
@@ -83,4 +90,9 @@ impl App {
             },
         }
     }
+}
+
+/// A time in whole microseconds.
+pub(crate) fn as_kept(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }

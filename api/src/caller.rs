@@ -198,7 +198,7 @@ async fn by_key(app: &Arc<App>, text: &str) -> Result<Caller, Problem> {
     let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
     let held = app.known.keys.get(&digest);
     let known = app.or_remembered(held, look_up(app, text, digest)).await?;
-    let now = app.clock.now();
+    let now = app.now();
     if known.expires_at.is_some_and(|at| at <= now) {
         return Err(Problem::Unauthenticated("the key has expired"));
     }
@@ -215,7 +215,7 @@ async fn by_key(app: &Arc<App>, text: &str) -> Result<Caller, Problem> {
 async fn look_up(app: &Arc<App>, text: &str, digest: [u8; 32]) -> Result<Arc<KnownKey>, Problem> {
     let key = KeyText::parse(text).ok_or(Problem::Unauthenticated(WRONG))?;
     let id = key.id;
-    app.known.wrong.may_try(id, app.clock.now())?;
+    app.known.wrong.may_try(id, app.now())?;
     let epoch = app.known.keys.epoch();
     let client = app.database.client().await.or_away()?;
     let presented = api_keys::presented(&client, id).await.or_away()?;
@@ -230,7 +230,7 @@ async fn look_up(app: &Arc<App>, text: &str, digest: [u8; 32]) -> Result<Arc<Kno
         .await
         .map_err(|error| Problem::Internal(error.into()))?;
     if !right {
-        app.known.wrong.count(id, app.clock.now());
+        app.known.wrong.count(id, app.now());
         return Err(Problem::Unauthenticated(WRONG));
     }
     let known = Arc::new(KnownKey {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::app::App;
+use crate::app::{App, as_kept};
 use crate::fault::{Away as _, Sealed as _};
 use crate::problem::Problem;
 
@@ -231,7 +231,7 @@ pub(crate) async fn text(
             bytes_out: 0,
         },
         created_at,
-        finished_at: ending.map(|ending| ending.finished_at),
+        finished_at: ending.map(|ending| as_kept(ending.finished_at)),
         trigger: facts.trigger,
     };
     serde_json::to_vec(&shown).map_err(|error| Problem::Internal(error.into()))
@@ -242,7 +242,7 @@ fn timing(created: Timestamp, started: Option<Timestamp>, ending: Option<&Ending
     Timing {
         // Two machines' clocks: never less than nothing.
         queued_ms: queued.map(|ms| ms.max(0)),
-        started_at: started,
+        started_at: started.map(as_kept),
         duration_ms: ending.and_then(|ending| ending.duration_us).map(millis),
         cpu_ms: ending.and_then(|ending| ending.cpu_us).map(millis),
     }

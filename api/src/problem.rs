@@ -117,6 +117,7 @@ impl Problem {
     }
 
     /// Status, code and title: one line for each problem.
+    #[expect(clippy::too_many_lines, reason = "a list, one line each")]
     fn facts(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {

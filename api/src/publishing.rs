@@ -134,7 +134,7 @@ async fn store(
         memory_mib: draft.memory_mib,
         concurrency: draft.concurrency,
         max_attempts: None,
-        now: app.clock.now(),
+        now: app.now(),
     };
     let mut client = app.database.client().await.or_away()?;
     publish::publish(&mut client, account, &wanted)

@@ -182,8 +182,7 @@ impl AsyncWrite for Patient {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut()
-            .bounded(context, |stream, context| stream.poll_flush(context))
+        self.get_mut().bounded(context, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -43,7 +43,8 @@ impl Email {
         // NFC of what lower case made: "İ" becomes two characters.
         let identity: String = identity.nfc().collect();
         let fits = |text: &str| text.len() <= limits::EMAIL_BYTES;
-        if !typed.is_empty() && !(fits(&typed) && fits(&identity) && is_address(&identity)) {
+        let right = fits(&typed) && fits(&identity) && is_address(&identity);
+        if !typed.is_empty() && !right {
             fields.wrong(
                 "email",
                 "an address like name@example.org, at most 254 bytes",

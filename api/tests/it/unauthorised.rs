@@ -15,7 +15,14 @@ fn filled(route: &Route, namespace: &str) -> String {
         .replace("{ns}", namespace)
         .replace("{fn}", "f")
         .replace("{n}", "1")
-        .replace("{id}", if route.path.contains("api-keys") { KEY } else { EXECUTION })
+        .replace(
+            "{id}",
+            if route.path.contains("api-keys") {
+                KEY
+            } else {
+                EXECUTION
+            },
+        )
 }
 
 const KEY: &str = "key_0199a000000070008000000000000000";
@@ -39,7 +46,12 @@ async fn all_are_refused(client: &Client, why: &str) {
     for route in guarded() {
         let reply = knock(client, &route, "somewhere").await;
         let document = reply.must_tell(401, "unauthenticated");
-        assert!(document["errors"].is_null(), "{why}: {} {}", route.method, route.path);
+        assert!(
+            document["errors"].is_null(),
+            "{why}: {} {}",
+            route.method,
+            route.path
+        );
     }
 }
 
@@ -84,7 +96,11 @@ async fn nobody_comes_in_without_a_good_key() {
     let expired = home.with_key(&expiring);
     wait_until("the key has expired", BOUND, async || {
         let reply = expired.get("/v1/account").await;
-        if reply.status == 401 { Ok(()) } else { Err(reply.status) }
+        if reply.status == 401 {
+            Ok(())
+        } else {
+            Err(reply.status)
+        }
     })
     .await;
     all_are_refused(&expired, "expired").await;
@@ -94,7 +110,10 @@ async fn nobody_comes_in_without_a_good_key() {
 fn checksum(signed: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let digest = Sha256::digest(signed.as_bytes());
-    digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[tokio::test]
@@ -102,7 +121,10 @@ async fn a_key_with_too_little_scope_is_told_which_it_needs() {
     let home = Home::new().await;
     let tenant = home.tenant("owner").await;
     let key = home
-        .key(&tenant.person, json!({"name": "k", "scopes": ["billing:write"]}))
+        .key(
+            &tenant.person,
+            json!({"name": "k", "scopes": ["billing:write"]}),
+        )
         .await;
     let poor = home.with_key(&key);
     for route in guarded() {
@@ -134,7 +156,9 @@ async fn another_tenants_things_are_not_there() {
         } else {
             done["id"].as_str().unwrap()
         };
-        let path = filled(&route, "owner").replace(KEY, id).replace(EXECUTION, id);
+        let path = filled(&route, "owner")
+            .replace(KEY, id)
+            .replace(EXECUTION, id);
         let request = stranger.program.request(route.method.as_str(), &path);
         let reply = Client::send(request.json(&json!({"code": "echo"}))).await;
         if route.path.starts_with("/mcp/") {
@@ -177,11 +201,16 @@ async fn a_key_bound_to_a_namespace_sees_nothing_else() {
     }
     let id = done["id"].as_str().unwrap();
     for path in ["", "/result", "/logs"] {
-        let reply = bound.get(&format!("/v1/executions/{id}{path}?wait=1")).await;
+        let reply = bound
+            .get(&format!("/v1/executions/{id}{path}?wait=1"))
+            .await;
         reply.must_tell(404, "not_found");
     }
     let cancel = format!("/v1/executions/{id}/cancel");
-    bound.post(&cancel, &json!({})).await.must_tell(404, "not_found");
+    bound
+        .post(&cancel, &json!({}))
+        .await
+        .must_tell(404, "not_found");
     let listed = bound.get("/v1/executions").await.must_be(200);
     assert_eq!(listed["items"], json!([]));
     // Nor does it make a key that sees more.
@@ -204,7 +233,11 @@ async fn a_suspended_account_is_refused_everywhere() {
         .unwrap();
     wait_until("the suspension is heard", BOUND, async || {
         let reply = tenant.program.get("/v1/account").await;
-        if reply.status == 403 { Ok(()) } else { Err(reply.status) }
+        if reply.status == 403 {
+            Ok(())
+        } else {
+            Err(reply.status)
+        }
     })
     .await;
     for client in [&tenant.program, &tenant.person] {

@@ -31,7 +31,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let name = fields.required_text("name", limits::NAME_BYTES);
     let scopes = take_scopes(&mut fields, &caller);
     let namespaces = fields.texts("namespaces", NAMESPACES, 64);
-    let expires_at = take_expiry(&mut fields, &caller, app.clock.now());
+    let expires_at = take_expiry(&mut fields, &caller, app.now());
     if namespaces.as_ref().is_some_and(Vec::is_empty) {
         fields.wrong("namespaces", "name at least one, or leave it out for all");
     }
@@ -49,7 +49,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
         .map_err(|error| Problem::Internal(error.into()))?
         .map_err(|error| Problem::Internal(error.into()))?;
     let words: Vec<String> = scopes.words().into_iter().map(str::to_owned).collect();
-    let now = app.clock.now();
+    let now = app.now();
     let created_by = match caller.who {
         Who::User(user) => Some(user),
         Who::Key => None,

@@ -15,7 +15,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let account = call.caller()?.account_id();
     let id: ApiKeyId = call.named("id", "API key")?;
     let client = app.database.client().await.or_away()?;
-    let revoked = api_keys::revoke(&client, account, id, app.clock.now())
+    let revoked = api_keys::revoke(&client, account, id, app.now())
         .await
         .or_away()?;
     app.known.forget_key(id);

@@ -44,7 +44,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
         .hash(password)
         .await
         .map_err(|error| Problem::Internal(error.into()))?;
-    let now = app.clock.now();
+    let now = app.now();
     let mut client = app.database.client().await.or_away()?;
     let user = NewUser {
         id: UserId::new(app.clock.as_ref()),

@@ -21,7 +21,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     recorded_soon(&app, &call, (id, true)).await?;
     let account = call.caller()?.account_id();
     let client = app.database.client().await.or_away()?;
-    let erased = executions::erase(&client, account, id, app.clock.now()).await;
+    let erased = executions::erase(&client, account, id, app.now()).await;
     match erased.or_away()? {
         Erased::Done => {}
         Erased::NotFinished => return Err(Problem::RecordUnavailable("this is not recorded yet")),

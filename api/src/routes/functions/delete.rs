@@ -15,7 +15,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let (_, function) = named(&app, &call).await?;
     let account = call.caller()?.account_id();
     let client = app.database.client().await.or_away()?;
-    let deleted = functions::delete(&client, account, function.id, app.clock.now()).await;
+    let deleted = functions::delete(&client, account, function.id, app.now()).await;
     app.targets.forget_function(function.id);
     if deleted.or_away()? {
         Ok(nothing())

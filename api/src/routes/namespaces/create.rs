@@ -49,7 +49,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
                 .or_sealed()?,
         ),
     };
-    let now = app.clock.now();
+    let now = app.now();
     let wanted = NewNamespace {
         id,
         name: &name,

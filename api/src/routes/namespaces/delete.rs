@@ -15,7 +15,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let found = named(&app, &call).await?;
     let account = call.caller()?.account_id();
     let mut client = app.database.client().await.or_away()?;
-    let deleted = namespaces::delete(&mut client, account, found.id, app.clock.now()).await;
+    let deleted = namespaces::delete(&mut client, account, found.id, app.now()).await;
     app.targets.forget_namespace(found.id);
     if deleted.or_away()? {
         Ok(nothing())

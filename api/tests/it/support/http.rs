@@ -95,7 +95,11 @@ impl Reply {
     /// The body of an answer with this status.
     pub(crate) fn must_be(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
-        if self.body.is_empty() { Value::Null } else { self.json() }
+        if self.body.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
     }
 
     /// The document of a problem, whole: RFC 9457 and what we promise besides.
@@ -121,8 +125,12 @@ impl Reply {
     /// The pointers of a 422.
     pub(crate) fn pointers(&self) -> Vec<String> {
         let document = self.json();
-        let errors = document["errors"].as_array().unwrap_or_else(|| panic!("{document}"));
-        let pointers = errors.iter().map(|error| error["pointer"].as_str().unwrap());
+        let errors = document["errors"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{document}"));
+        let pointers = errors
+            .iter()
+            .map(|error| error["pointer"].as_str().unwrap());
         pointers.map(str::to_owned).collect()
     }
 }

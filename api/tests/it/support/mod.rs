@@ -98,7 +98,11 @@ impl Home {
         let ready = Client::new(&admin, None);
         wait_until("the api is ready", BOUND, async || {
             let reply = ready.get("/readyz").await;
-            if reply.status == 200 { Ok(()) } else { Err(reply.text()) }
+            if reply.status == 200 {
+                Ok(())
+            } else {
+                Err(reply.text())
+            }
         })
         .await;
         (url, admin)
@@ -124,6 +128,11 @@ impl Home {
     /// A stand-in for the worker, at work until the home is gone.
     pub(crate) fn worker(&self) -> Worker {
         Worker::start(self)
+    }
+
+    /// A stand-in that only builds, until `stop`.
+    pub(crate) fn builder(&self, stop: &CancellationToken) -> Worker {
+        Worker::building(self, stop)
     }
 
     /// Somebody on plan `local` with a verified email, and a namespace.
@@ -155,7 +164,9 @@ impl Home {
             .post("/v1/namespaces", &json!({ "name": name }))
             .await
             .must_be(201);
-        let key = self.key(&person, json!({"name": "all", "scopes": SCOPES})).await;
+        let key = self
+            .key(&person, json!({"name": "all", "scopes": SCOPES}))
+            .await;
         Tenant {
             account: account["id"].as_str().unwrap().parse().unwrap(),
             user: account["user"]["id"].as_str().unwrap().parse().unwrap(),

@@ -5,19 +5,18 @@
 //! - `hold`: runs until [`Worker::release`], then answers `"released"`
 //! - `SYNTAX`: is no Python · `schema <json>`: `echo`, with that inferred schema
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::clock::{Clock as _, SystemClock};
+use common::db::Database;
 use common::db::builds::{self, Building, Built};
 use common::db::versions::{self, BrokenKind};
-use common::db::Database;
 use common::entry::Entry;
-use common::execution::{
-    Ending, ErrorCode, Failure, FinalState, Logs, SealedOutcome,
-};
-use common::ids::{AccountId, ExecutionId, ProcessId};
+use common::execution::{Ending, ErrorCode, Failure, FinalState, Logs, SealedOutcome};
+use common::ids::{AccountId, ExecutionId, ProcessId, VersionId};
 use common::limits;
 use common::queue::{
     self, CancelOrders, Finish, Finished, Leased, Links, Partition, Reader, StreamKind, Taken,
@@ -49,11 +48,29 @@ struct Inner {
     released: watch::Sender<bool>,
     cancelled: broadcast::Sender<ExecutionId>,
     started: AtomicUsize,
+    orders: Mutex<HashMap<VersionId, String>>,
     tasks: TaskTracker,
+    stop: CancellationToken,
 }
 
 impl Worker {
     pub(super) fn start(home: &Home) -> Self {
+        let stop = home.stopping();
+        let worker = Self::building(home, stop);
+        worker.beside(stop, |worker| async move { worker.hear_orders().await });
+        for stream in [StreamKind::Interactive, StreamKind::Background] {
+            worker.beside(stop, move |worker| async move { worker.run(stream).await });
+        }
+        let (inner, stop) = (worker.inner.clone(), stop.clone());
+        home.tasks.spawn(async move {
+            let (database, links) = (inner.database.clone(), inner.links.clone());
+            let recorder = Recorder::new(database, links, inner.outbox.clone());
+            recorder.run(&stop, |_| {}).await;
+        });
+        worker
+    }
+
+    pub(super) fn building(home: &Home, stop: &CancellationToken) -> Self {
         let worker = Self {
             inner: Arc::new(Inner {
                 process: ProcessId::new(&SystemClock),
@@ -66,21 +83,12 @@ impl Worker {
                 released: watch::Sender::new(false),
                 cancelled: broadcast::Sender::new(64),
                 started: AtomicUsize::new(0),
+                orders: Mutex::default(),
                 tasks: home.tasks.clone(),
+                stop: stop.clone(),
             }),
         };
-        let stop = home.stopping();
         worker.beside(stop, |worker| async move { worker.build().await });
-        worker.beside(stop, |worker| async move { worker.hear_orders().await });
-        for stream in [StreamKind::Interactive, StreamKind::Background] {
-            worker.beside(stop, move |worker| async move { worker.run(stream).await });
-        }
-        let (inner, stop) = (worker.inner.clone(), stop.clone());
-        home.tasks.spawn(async move {
-            let (database, links) = (inner.database.clone(), inner.links.clone());
-            let recorder = Recorder::new(database, links, inner.outbox.clone());
-            recorder.run(&stop, |_| {}).await;
-        });
         worker
     }
 
@@ -128,7 +136,9 @@ impl Worker {
 
     async fn built(&self, building: &Building) -> Built {
         let (account, id) = (building.account, building.version.id.uuid());
-        let code = self.opened(account, (Purpose::Code, id), &building.code).await;
+        let code = self
+            .opened(account, (Purpose::Code, id), &building.code)
+            .await;
         let mut built = Built::default();
         if let Some(schema) = code.strip_prefix("schema ") {
             built.input_schema = Some(schema.to_owned());
@@ -156,8 +166,8 @@ impl Worker {
                     panic!("a damaged entry");
                 };
                 inner.started.fetch_add(1, Ordering::SeqCst);
-                let worker = self.clone();
-                inner.tasks.spawn(async move { worker.answer(leased).await });
+                let stop = inner.stop.clone();
+                self.beside(&stop, |worker| async move { worker.answer(leased).await });
             }
         }
     }
@@ -166,8 +176,7 @@ impl Worker {
         let inner = &self.inner;
         let consumer = inner.process.to_string();
         loop {
-            let orders =
-                CancelOrders::subscribe(&inner.client, &inner.partition, &consumer).await;
+            let orders = CancelOrders::subscribe(&inner.client, &inner.partition, &consumer).await;
             if let Ok(mut orders) = orders {
                 while let Ok(id) = orders.next().await {
                     let _ = inner.cancelled.send(id);
@@ -182,9 +191,13 @@ impl Worker {
         let began = SystemClock.now();
         let entry = Entry::decode(&leased.body).unwrap();
         let (account, id) = (entry.account, leased.id.uuid());
-        let input = self.opened(account, (Purpose::Input, id), &entry.input).await;
+        let input = self
+            .opened(account, (Purpose::Input, id), &entry.input)
+            .await;
         let client = self.inner.database.client().await.unwrap();
-        let sealed = versions::code(&client, account, entry.version).await.unwrap();
+        let sealed = versions::code(&client, account, entry.version)
+            .await
+            .unwrap();
         drop(client);
         let place = (Purpose::Code, entry.version.uuid());
         let order = self.opened(account, place, &sealed.unwrap()).await;
@@ -195,9 +208,27 @@ impl Worker {
         };
         let outcome = self.outcome(&entry, (leased.id, began), done).await;
         if self.finish(&leased, &outcome).await == Finished::Asked {
-            let cancelled = self.outcome(&entry, (leased.id, began), Err(killed())).await;
+            let cancelled = self
+                .outcome(&entry, (leased.id, began), Err(killed()))
+                .await;
             self.finish(&leased, &cancelled).await;
         }
+    }
+
+    /// The code, kept in memory as a bound sandbox keeps it.
+    async fn order(&self, entry: &Entry) -> String {
+        if let Some(order) = self.inner.orders.lock().unwrap().get(&entry.version) {
+            return order.clone();
+        }
+        let client = self.inner.database.client().await.unwrap();
+        let sealed = versions::code(&client, entry.account, entry.version).await;
+        drop(client);
+        let place = (Purpose::Code, entry.version.uuid());
+        let sealed = sealed.unwrap().unwrap();
+        let order = self.opened(entry.account, place, &sealed).await;
+        let mut orders = self.inner.orders.lock().unwrap();
+        orders.insert(entry.version, order.clone());
+        order
     }
 
     async fn finish(&self, leased: &Leased, outcome: &SealedOutcome) -> Finished {

@@ -1,0 +1,142 @@
+//! Cancelling, by state; the answer tells the truth.
+
+use common::testing::wait_until;
+use serde_json::json;
+
+use crate::support::{BOUND, Home};
+
+#[tokio::test]
+async fn what_is_queued_is_cancelled_at_once_and_never_starts() {
+    let home = Home::new().await;
+    let tenant = home.tenant("t").await;
+    {
+        // Builds, then nobody takes executions until below.
+        let stop = tokio_util::sync::CancellationToken::new();
+        let builder = home.builder(&stop);
+        tenant.publish("f", "echo").await;
+        stop.cancel();
+        drop(builder);
+    }
+    let queued = tenant
+        .program
+        .post(&tenant.executions("f"), &json!({}))
+        .await
+        .must_be(202);
+    let path = format!("/v1/executions/{}", queued["id"].as_str().unwrap());
+    let cancelled = tenant
+        .program
+        .post(&format!("{path}/cancel"), &json!({}))
+        .await
+        .must_be(200);
+    assert_eq!(cancelled["status"], "cancelled");
+    assert_eq!(cancelled["timing"]["started_at"], json!(null));
+    assert_eq!(cancelled["error"]["code"], "cancelled");
+    // Recorded before it was answered.
+    let listed = tenant
+        .program
+        .get("/v1/executions?status=cancelled")
+        .await
+        .must_be(200);
+    assert_eq!(listed["items"][0]["id"], queued["id"]);
+    let document = tenant
+        .program
+        .post(&format!("{path}/cancel"), &json!({}))
+        .await;
+    let document = document.must_tell(409, "already_finished");
+    assert_eq!(document["execution_status"], "cancelled");
+    let worker = home.worker();
+    tenant.call("f", &json!({})).await;
+    assert_eq!(worker.started(), 1);
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn what_runs_is_killed_and_told_as_cancelled() {
+    let home = Home::new().await;
+    let worker = home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "hold").await;
+    let held = tenant
+        .program
+        .post(&tenant.executions("f"), &json!({}))
+        .await
+        .must_be(202);
+    wait_until("it runs", BOUND, async || {
+        if worker.started() == 1 {
+            Ok(())
+        } else {
+            Err(())
+        }
+    })
+    .await;
+    let path = format!("/v1/executions/{}", held["id"].as_str().unwrap());
+    let cancelled = tenant
+        .program
+        .post(&format!("{path}/cancel"), &json!({}))
+        .await
+        .must_be(200);
+    assert_eq!(cancelled["status"], "cancelled");
+    let result = tenant.program.get(&format!("{path}/result")).await;
+    let document = result.must_tell(409, "no_result");
+    assert_eq!(document["error"]["code"], "cancelled");
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn what_has_ended_is_a_409_and_what_is_unknown_a_404() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "echo").await;
+    let done = tenant.call("f", &json!({})).await;
+    let path = format!("/v1/executions/{}/cancel", done["id"].as_str().unwrap());
+    let document = tenant.program.post(&path, &json!({})).await;
+    let document = document.must_tell(409, "already_finished");
+    assert_eq!(document["execution_status"], "succeeded");
+    for id in ["ex_0199a000000070008000000000000000", "ex_1", "fn_x", "%00"] {
+        let path = format!("/v1/executions/{id}/cancel");
+        tenant
+            .program
+            .post(&path, &json!({}))
+            .await
+            .must_tell(404, "not_found");
+    }
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn a_hundred_cancels_at_odd_moments_all_tell_the_truth() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "echo").await;
+    for turn in 0..100_u32 {
+        let path = tenant.executions("f");
+        let accepted = tenant.program.post(&path, &json!(turn)).await.must_be(202);
+        let path = format!("/v1/executions/{}", accepted["id"].as_str().unwrap());
+        for _ in 0..turn % 7 {
+            tokio::task::yield_now().await;
+        }
+        let said = tenant
+            .program
+            .post(&format!("{path}/cancel"), &json!({}))
+            .await;
+        let ended = tenant
+            .program
+            .get(&format!("{path}?wait=30"))
+            .await
+            .must_be(200);
+        match said.status {
+            200 => {
+                assert_eq!(ended["status"], "cancelled");
+                assert!(ended.get("output").is_none());
+            }
+            _ => {
+                said.must_tell(409, "already_finished");
+                assert_eq!(ended["status"], "succeeded");
+                assert_eq!(ended["output"], json!(turn));
+            }
+        }
+    }
+    home.stop().await;
+}

@@ -1,0 +1,469 @@
+//! Running functions: the answer, and what is shown of it afterwards.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Home, Tenant};
+
+async fn waited(tenant: &Tenant, name: &str, body: &str) -> crate::support::Reply {
+    let request = tenant
+        .program
+        .request("POST", &tenant.executions(name))
+        .header("prefer", "wait=30")
+        .header("content-type", "application/json")
+        .body(body.to_owned());
+    Client::send(request).await
+}
+
+#[tokio::test]
+async fn an_asynchronous_execution_is_a_202_and_can_be_polled() {
+    let home = Home::new().await;
+    let worker = home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "hold").await;
+    let reply = tenant
+        .program
+        .post(&tenant.executions("f"), &json!({"a": 1}))
+        .await;
+    let accepted = reply.must_be(202);
+    assert_eq!(accepted["status"], "queued");
+    let path = reply.header("location").to_owned();
+    assert_eq!(
+        path,
+        format!("/v1/executions/{}", accepted["id"].as_str().unwrap())
+    );
+    // In the record before it was answered.
+    let listed = tenant.program.get("/v1/executions").await.must_be(200);
+    assert_eq!(listed["items"][0]["id"], accepted["id"]);
+    let unfinished = tenant.program.get(&format!("{path}/result")).await;
+    unfinished.must_tell(409, "not_finished");
+    worker.release();
+    let done = tenant
+        .program
+        .get(&format!("{path}?wait=30&include=input"))
+        .await
+        .must_be(200);
+    assert_eq!(
+        (&done["status"], &done["output"]),
+        (&json!("succeeded"), &json!("released"))
+    );
+    assert_eq!(done["input"], json!({"a": 1}));
+    assert_eq!(done["trigger"], "rest");
+    assert_eq!(
+        (&done["namespace"], &done["function"]),
+        (&json!("t"), &json!("f"))
+    );
+    assert_eq!((&done["version"], &done["attempt"]), (&json!(1), &json!(1)));
+    assert_eq!(done["timing"]["duration_ms"], 1.5);
+    assert!(done["timing"]["queued_ms"].is_number() && done["finished_at"].is_string());
+    let logs = tenant
+        .program
+        .get(&format!("{path}/logs"))
+        .await
+        .must_be(200);
+    assert_eq!(
+        logs,
+        json!({"stdout": "printed\n", "stderr": "", "truncated": false})
+    );
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn a_synchronous_execution_is_a_200_with_its_outcome() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "echo").await;
+    let reply = waited(&tenant, "f", "{\"x\": [1, null]}").await;
+    let done = reply.must_be(200);
+    assert_eq!(reply.header("preference-applied"), "wait=30");
+    assert_eq!(done["output"], json!({"x": [1, null]}));
+    assert_eq!(done["status"], "succeeded");
+    // The same from any poll, at once.
+    let path = format!("/v1/executions/{}", done["id"].as_str().unwrap());
+    let polled = tenant.program.get(&path).await.must_be(200);
+    assert_eq!(polled, done);
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_is_a_200_with_its_error_and_no_result() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "fail").await;
+    let done = tenant.call("f", &json!({})).await;
+    assert_eq!(done["status"], "failed");
+    assert!(done.get("output").is_none());
+    assert_eq!(done["error"]["code"], "exception");
+    assert_eq!(done["error"]["type"], "ValueError");
+    let path = format!("/v1/executions/{}/result", done["id"].as_str().unwrap());
+    let document = tenant.program.get(&path).await.must_tell(409, "no_result");
+    assert_eq!(document["error"]["message"], "no such city");
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn numbers_and_texts_come_back_as_they_went() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "echo").await;
+    let long = "7".repeat(4_300);
+    for text in [
+        "{\"n\":9007199254740993}",
+        "[9223372036854775809,-0.0,1e308,5e-324]",
+        "{\"s\":\"a\\u0000b\",\"e\":\"\u{1f600}\"}",
+        long.as_str(),
+        "\"NaN and Infinity\"",
+        &format!("{}1{}", "[".repeat(100), "]".repeat(100)),
+        &format!("{}1{}", "[".repeat(128), "]".repeat(128)),
+    ] {
+        let reply = waited(&tenant, "f", text).await;
+        let answered = reply.text();
+        assert_eq!(reply.status, 200, "{answered}");
+        assert!(
+            answered.contains(&format!("\"output\":{text}")),
+            "{answered}"
+        );
+        let id = answered.split('"').nth(3).unwrap();
+        let result = tenant
+            .program
+            .get(&format!("/v1/executions/{id}/result"))
+            .await;
+        assert_eq!(result.text(), text);
+    }
+    let deeper = format!("{}1{}", "[".repeat(129), "]".repeat(129));
+    waited(&tenant, "f", &deeper)
+        .await
+        .must_tell(422, "invalid");
+    waited(&tenant, "f", &format!("{long}7"))
+        .await
+        .must_tell(422, "invalid");
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn an_output_of_nothing_is_an_output() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "echo").await;
+    for text in ["null", "false", "0", "\"\"", "[]", "{}"] {
+        let reply = waited(&tenant, "f", text).await;
+        let done = reply.must_be(200);
+        assert!(done.as_object().unwrap().contains_key("output"), "{text}");
+        let path = format!("/v1/executions/{}/result", done["id"].as_str().unwrap());
+        let result = tenant.program.get(&path).await;
+        assert_eq!((result.status, result.text().as_str()), (200, text));
+    }
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn each_of_thirty_executions_comes_once_at_any_page_size() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "echo").await;
+    let path = tenant.executions("f");
+    let all = (0..30).map(|n| {
+        let (program, path) = (tenant.program.clone(), path.clone());
+        async move { program.post(&path, &json!(n)).await.must_be(202) }
+    });
+    futures_util::future::join_all(all).await;
+    let mut seen = HashSet::new();
+    let mut cursor = String::new();
+    let mut last = jiff::Timestamp::MAX;
+    loop {
+        let page = format!("/v1/executions?limit=7&namespace=t&function=f{cursor}");
+        let page = tenant.program.get(&page).await.must_be(200);
+        for item in page["items"].as_array().unwrap() {
+            let created: jiff::Timestamp = item["created_at"].as_str().unwrap().parse().unwrap();
+            assert!(created <= last, "newest first");
+            last = created;
+            assert!(seen.insert(item["id"].as_str().unwrap().to_owned()));
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 30);
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_is_filtered_by_state_and_time() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("good", "echo").await;
+    tenant.publish("bad", "fail").await;
+    let good = tenant.call("good", &json!({})).await;
+    tenant.call("bad", &json!({})).await;
+    let until = |query: &str| format!("/v1/executions?{query}");
+    let count = async |query: &str| {
+        let listed = tenant.program.get(&until(query)).await.must_be(200);
+        listed["items"].as_array().unwrap().len()
+    };
+    common::testing::wait_until(
+        "both are recorded",
+        crate::support::BOUND,
+        async || match count("").await {
+            2 => Ok(()),
+            seen => Err(seen),
+        },
+    )
+    .await;
+    assert_eq!(count("status=succeeded").await, 1);
+    assert_eq!(count("status=failed").await, 1);
+    assert_eq!(count("status=cancelled").await, 0);
+    assert_eq!(count("function=good&namespace=t").await, 1);
+    // Typed as it is: the plus becomes a space on the way.
+    assert_eq!(count("since=2026-01-01T00:00:00+02:00").await, 2);
+    assert_eq!(count("until=2026-01-01T00:00:00%2B02:00").await, 0);
+    let created = good["created_at"].as_str().unwrap();
+    assert_eq!(count(&format!("since={created}")).await, 2);
+    assert_eq!(count(&format!("until={created}")).await, 0);
+    for wrong in ["since=2026-01-01", "status=done", "function=good"] {
+        tenant
+            .program
+            .get(&until(wrong))
+            .await
+            .must_tell(422, "invalid");
+    }
+    tenant
+        .program
+        .get(&until("namespace=none"))
+        .await
+        .must_tell(404, "not_found");
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn erasing_removes_the_texts_and_keeps_the_row() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "fail").await;
+    let done = tenant.call("f", &json!({"secret": 1})).await;
+    let path = format!("/v1/executions/{}", done["id"].as_str().unwrap());
+    tenant.program.delete(&path).await.must_be(204);
+    let shown = tenant
+        .program
+        .get(&format!("{path}?include=input"))
+        .await
+        .must_be(200);
+    assert!(shown.get("input").is_none());
+    assert_eq!(
+        shown["error"],
+        json!({"code": "exception", "message": "erased"})
+    );
+    let logs = tenant
+        .program
+        .get(&format!("{path}/logs"))
+        .await
+        .must_be(200);
+    assert_eq!(logs["stdout"], "");
+    tenant.program.delete(&path).await.must_be(204);
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn an_unfinished_execution_is_not_erased() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "hold").await;
+    let held = tenant
+        .program
+        .post(&tenant.executions("f"), &json!({}))
+        .await
+        .must_be(202);
+    let path = format!("/v1/executions/{}", held["id"].as_str().unwrap());
+    tenant
+        .program
+        .delete(&path)
+        .await
+        .must_tell(409, "not_finished");
+    let retry = format!("{path}/retry");
+    tenant
+        .program
+        .post(&retry, &json!({}))
+        .await
+        .must_tell(409, "not_finished");
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn a_retry_is_a_new_execution_of_the_same_version_and_input() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "echo").await;
+    let done = tenant
+        .call("f", &json!({"n": 9_007_199_254_740_993_u64}))
+        .await;
+    tenant.publish("f", "say 2").await;
+    let path = format!("/v1/executions/{}/retry", done["id"].as_str().unwrap());
+    let request = tenant
+        .program
+        .request("POST", &path)
+        .header("prefer", "wait=30");
+    let again = Client::send(request).await.must_be(200);
+    assert_ne!(again["id"], done["id"]);
+    assert_eq!(again["output"], done["output"]);
+    assert_eq!(
+        (&again["version"], &again["trigger"]),
+        (&json!(1), &json!("retry"))
+    );
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn a_planted_word_is_sealed_in_redis_and_postgresql() {
+    let home = Home::new().await;
+    let tenant = home.tenant("t").await;
+    let worker = home.worker();
+    tenant.publish("f", "echo").await;
+    let word = "xylophone-7731";
+    tenant.call("f", &json!({"word": word})).await;
+    tenant
+        .program
+        .post(&tenant.executions("f"), &json!({"word": word}))
+        .await
+        .must_be(202);
+    let mut link = home
+        .queue
+        .client
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg(format!("{}*", home.queue.partition.prefix))
+        .query_async(&mut link)
+        .await
+        .unwrap();
+    assert!(!keys.is_empty());
+    for key in keys {
+        let dump: Vec<u8> = redis::cmd("DUMP")
+            .arg(&key)
+            .query_async(&mut link)
+            .await
+            .unwrap_or_default();
+        let found = dump
+            .windows(word.len())
+            .any(|bytes| bytes == word.as_bytes());
+        assert!(!found, "{key}");
+    }
+    let client = home
+        .database
+        .connect(common::testing::Role::Owner)
+        .client()
+        .await
+        .unwrap();
+    let rows = client
+        .query("select e::text from executions e", &[])
+        .await
+        .unwrap();
+    for row in rows {
+        let text: String = row.get(0);
+        // Binary columns are hex in a row's text.
+        let hex: String = word.bytes().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!text.contains(word) && !text.contains(&hex));
+    }
+    drop(worker);
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_later_release_does_is_refused_and_not_ignored() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "echo").await;
+    let path = tenant.executions("f");
+    for query in ["delay_ms=5", "run_at=2030-01-01T00:00:00Z"] {
+        let reply = tenant
+            .program
+            .post(&format!("{path}?{query}"), &json!({}))
+            .await;
+        reply.must_tell(422, "not_available_yet");
+    }
+    let request = tenant.program.request("POST", &path).json(&json!({}));
+    let reply = Client::send(request.header("patchbay-env", "e30=")).await;
+    reply.must_tell(422, "not_available_yet");
+    let done = tenant.call("f", &Value::Null).await;
+    let logs = format!(
+        "/v1/executions/{}/logs?follow=true",
+        done["id"].as_str().unwrap()
+    );
+    tenant
+        .program
+        .get(&logs)
+        .await
+        .must_tell(422, "not_available_yet");
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn a_hundred_a_day_is_what_an_unverified_account_may_run() {
+    let home = Home::new().await;
+    home.worker();
+    let newcomer = home.newcomer("t").await;
+    newcomer.publish("f", "echo").await;
+    let path = newcomer.executions("f");
+    let all = (0..110).map(|n| {
+        let (program, path) = (newcomer.program.clone(), path.clone());
+        async move { program.post(&path, &json!(n)).await }
+    });
+    let replies = futures_util::future::join_all(all).await;
+    let accepted = replies.iter().filter(|reply| reply.status == 202).count();
+    assert_eq!(accepted, 100, "exact under any parallelism");
+    for reply in replies.iter().filter(|reply| reply.status != 202) {
+        let document = reply.must_tell(402, "quota_exceeded");
+        assert!(
+            document["resets_at"]
+                .as_str()
+                .unwrap()
+                .ends_with("T00:00:00Z")
+        );
+    }
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn synchronous_calls_beyond_the_plans_concurrency_are_a_429() {
+    let home = Home::new().await;
+    let worker = home.worker();
+    let newcomer = home.newcomer("t").await;
+    newcomer.publish("f", "hold").await;
+    let path = newcomer.executions("f");
+    let call = || {
+        let request = newcomer.program.request("POST", &path).json(&json!({}));
+        Client::send(request.header("prefer", "wait=30"))
+    };
+    let mut calls: Vec<_> = Vec::new();
+    for _ in 0..5 {
+        calls.push(home.tasks.spawn(call()));
+    }
+    common::testing::wait_until("five run", crate::support::BOUND, async || {
+        if worker.started() == 5 {
+            Ok(())
+        } else {
+            Err(worker.started())
+        }
+    })
+    .await;
+    call().await.must_tell(429, "concurrency_exceeded");
+    // Asynchronous ones wait their turn.
+    newcomer.program.post(&path, &json!({})).await.must_be(202);
+    worker.release();
+    for call in calls {
+        call.await.unwrap().must_be(200);
+    }
+    call().await.must_be(200);
+    home.stop().await;
+}
