@@ -262,3 +262,55 @@ fn field(text: &str, name: &str) -> u64 {
         })
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Version 2 as plain files: the words that are written, and how counters are read.
+    #[test]
+    fn version_two_is_spoken_in_its_own_words() {
+        let top = std::env::temp_dir().join(format!("patchbay-v2-{}", std::process::id()));
+        let path = top.join("s0");
+        fs::create_dir_all(&path).unwrap();
+        for (file, text) in [
+            ("memory.current", "1048576\n"),
+            ("memory.peak", "2097152\n"),
+            (
+                "memory.events",
+                "low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 0\n",
+            ),
+            ("memory.swap.max", "max\n"),
+            ("memory.oom.group", "1\n"),
+            ("memory.stat", "anon 5\ninactive_file 10\nactive_file 20\n"),
+            ("pids.events", "max 7\n"),
+            ("cpu.stat", "usage_usec 1500\nuser_usec 1\nnr_throttled 4\n"),
+            ("cgroup.procs", ""),
+        ] {
+            fs::write(path.join(file), text).unwrap();
+        }
+        let group = Group::make(&Parents::V2(top.clone()), "s0").unwrap();
+        group.set_memory(4_096).unwrap();
+        group.set_pids(5).unwrap();
+        group.set_cpu(20, 100).unwrap();
+        for (file, text) in [
+            ("memory.max", "4096"),
+            ("memory.swap.max", "0"),
+            ("memory.oom.group", "0"),
+            ("pids.max", "5"),
+            ("cpu.max", "20000 100000"),
+            ("cpu.weight", "100"),
+        ] {
+            assert_eq!(fs::read_to_string(path.join(file)).unwrap(), text, "{file}");
+        }
+        group.lift_cpu();
+        assert_eq!(fs::read_to_string(path.join("cpu.max")).unwrap(), "max");
+        let counters = group.counters();
+        assert_eq!((counters.oom_kills, counters.pids_refused), (2, 7));
+        assert_eq!(counters.cpu, Duration::from_micros(1_500));
+        assert_eq!((group.usage(), group.peak()), (1 << 20, 2 << 20));
+        assert_eq!((group.file_cache(), group.throttled()), (30, 4));
+        assert_eq!(group.doors().unwrap().len(), 1);
+        fs::remove_dir_all(top).unwrap();
+    }
+}

@@ -12,6 +12,7 @@ mod house;
 mod lifetimes;
 mod logs;
 mod modules;
+mod oracle;
 mod results;
 mod selftest;
 mod world;
