@@ -79,7 +79,7 @@ pub const LOG_REWRITE: Duration = Duration::from_secs(120);
 pub const WAITERS_PER_EXECUTION: usize = 8;
 /// Between two greetings of a process while the partition is recovering.
 pub const GREET_EVERY: Duration = Duration::from_millis(50);
-pub const REDIS_CONNECT: Duration = Duration::from_secs(1);
+pub const REDIS_CONNECT: Duration = Duration::from_secs(3);
 /// Redis may hold back an answer for two seconds while its disk is slow.
 pub const REDIS_ANSWER: Duration = Duration::from_secs(3);
 /// How long one read waits for entries.

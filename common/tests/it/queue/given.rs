@@ -39,7 +39,14 @@ impl Queue {
     pub(super) async fn uncertified(url: &str, prefix: &str) -> Self {
         let client = redis::Client::open(url).unwrap();
         let partition = Partition::with_prefix(prefix);
-        let raw = client.get_multiplexed_async_connection().await.unwrap();
+        // Without the client's own half second: a busy machine is no failure.
+        let patient = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let raw = client
+            .get_multiplexed_async_connection_with_config(&patient)
+            .await
+            .unwrap();
         Self {
             links: Links::new(client.clone(), partition.clone()),
             client,

@@ -13,6 +13,22 @@ async fn given(server: &Server) -> Queue {
     queue
 }
 
+/// The same request as a new execution.
+fn new(request: &Request) -> queue::Accept<'_> {
+    queue::Accept {
+        id: request.again().id,
+        owner: request.owner,
+        lane: request.lane,
+        period: super::given::period(),
+        bounds: request.bounds,
+        key: None,
+        checked: false,
+        attempts: 1,
+        body: b"body",
+        waiter: None,
+    }
+}
+
 #[tokio::test]
 async fn nothing_goes_before_somebody_certified_the_partition() {
     let server = Server::start().await;
@@ -83,6 +99,7 @@ async fn an_emptied_redis_answers_recovering_to_every_script() {
                 .await
                 .err(),
         ),
+        ("accept", queue::accept(&link, &new(&request)).await.err()),
         ("promote_due", queue::promote_due(&link, 1).await.err()),
         (
             "drop_consumer",
@@ -227,19 +244,7 @@ async fn a_full_memory_refuses_new_work_and_nothing_else() {
     let second = request.again().leased(&queue, "w1").await;
     let link = queue.link().await;
     let _: String = queue.raw("CONFIG SET maxmemory 1").await;
-    let accept = queue::Accept {
-        id: request.again().id,
-        owner: request.owner,
-        lane: request.lane,
-        period: super::given::period(),
-        bounds: request.bounds,
-        key: None,
-        checked: false,
-        attempts: 1,
-        body: b"body",
-        waiter: None,
-    };
-    let refused = queue::accept(&link, &accept).await;
+    let refused = queue::accept(&link, &new(&request)).await;
     assert!(matches!(refused, Err(QueueError::OutOfMemory)));
     assert_eq!(queue.slots(&request.owner).await, (2, 2));
     assert_eq!(

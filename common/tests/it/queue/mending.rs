@@ -168,3 +168,15 @@ async fn a_cancel_after_a_recovery_finds_what_was_restored() {
     assert!(matches!(answer.unwrap(), Cancelled::Done { .. }));
     queue.assert_empty(&request.owner).await;
 }
+
+#[tokio::test]
+async fn entries_that_were_there_before_the_group_are_read() {
+    let queue = Queue::fresh().await;
+    let request = Request::of(owner(), Lane::Interactive);
+    request.accepted(&queue).await;
+    let _: u64 = queue.raw("XGROUP DESTROY %q:i w").await;
+    let link = recovering(&queue).await;
+    certify(&queue, &link).await;
+    let taken = queue.take_one(StreamKind::Interactive, "w1").await;
+    assert_eq!(taken.id, request.id);
+}
