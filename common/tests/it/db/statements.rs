@@ -14,7 +14,11 @@ async fn described(database: &Database, statements: &[Statement]) -> String {
             .prepare(statement.sql)
             .await
             .unwrap_or_else(|error| panic!("{}: {error:?}", statement.name));
-        let takes: Vec<_> = prepared.params().iter().map(|one| one.name()).collect();
+        let takes: Vec<_> = prepared
+            .params()
+            .iter()
+            .map(tokio_postgres::types::Type::name)
+            .collect();
         let gives: Vec<_> = prepared
             .columns()
             .iter()
