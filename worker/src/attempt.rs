@@ -106,11 +106,9 @@ impl AttemptError {
         match self {
             Self::Told(Sign::Lost) => Disposition::Forget,
             Self::Told(_) => Disposition::HandBack { at_once: true },
-            Self::Version(_)
-            | Self::Input(_)
-            | Self::Sandbox(_)
-            | Self::Run(_)
-            | Self::Once(_) => Disposition::HandBack { at_once: false },
+            Self::Version(_) | Self::Input(_) | Self::Sandbox(_) | Self::Run(_) | Self::Once(_) => {
+                Disposition::HandBack { at_once: false }
+            }
         }
     }
 }
@@ -176,7 +174,10 @@ async fn give_up(worker: &Worker, lease: &Lease, attempted: Attempted<'_>, error
     let text = telemetry::chain(error);
     let at_once = match error.disposition() {
         Disposition::Forget => {
-            tracing::warn!(error = text, "an attempt was dropped: the lease is another's");
+            tracing::warn!(
+                error = text,
+                "an attempt was dropped: the lease is another's"
+            );
             return;
         }
         Disposition::HandBack { at_once } => at_once,

@@ -96,9 +96,7 @@ impl Config {
                 background: env.within("PATCHBAY_BACKGROUND_SLOTS", 6, 1..=256),
                 last_starts: env.with_default("PATCHBAY_LAST_STARTS", false),
             },
-            drain: Duration::from_secs(
-                env.within("PATCHBAY_DRAIN_SECONDS", 20, 0..=3_600).into(),
-            ),
+            drain: Duration::from_secs(env.within("PATCHBAY_DRAIN_SECONDS", 20, 0..=3_600).into()),
             plans: plans(env),
             partition: Partition::with_prefix(&prefix),
         };
@@ -164,7 +162,10 @@ mod tests {
         let one_less = [("PATCHBAY_MAX_SANDBOXES", "17")];
         let error = Config::from_env(&mut env(&one_less)).unwrap_err();
         assert!(error.to_string().contains("PATCHBAY_MAX_SANDBOXES"));
-        let last = [("PATCHBAY_MAX_SANDBOXES", "5"), ("PATCHBAY_LAST_STARTS", "true")];
+        let last = [
+            ("PATCHBAY_MAX_SANDBOXES", "5"),
+            ("PATCHBAY_LAST_STARTS", "true"),
+        ];
         assert!(Config::from_env(&mut env(&last)).is_ok());
     }
 }

@@ -27,12 +27,18 @@ pub async fn drain(worker: &Worker, patience: Duration, hurry: &CancellationToke
     if !ended {
         tracing::info!(held = worker.leases.len(), "handing back what still runs");
         worker.leases.stop_all();
-        if tokio::time::timeout(LAST_WORDS, worker.attempts.wait()).await.is_err() {
+        if tokio::time::timeout(LAST_WORDS, worker.attempts.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!(held = worker.leases.len(), "what is still held runs out");
         }
     }
     let outbox = &worker.record.outbox;
-    if tokio::time::timeout(LAST_WORDS, outbox.drained()).await.is_err() {
+    if tokio::time::timeout(LAST_WORDS, outbox.drained())
+        .await
+        .is_err()
+    {
         tracing::warn!(waiting = outbox.len(), "outcomes are left to the sweep");
     }
     drop_consumer(worker).await;

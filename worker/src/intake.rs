@@ -85,7 +85,11 @@ async fn read_once(
             let since = if prompt { now } else { asked };
             let lane = stream.as_str();
             let count = u64::try_from(taken.len()).unwrap_or(0);
-            worker.metrics.reads.with_label_values(&[lane]).inc_by(count);
+            worker
+                .metrics
+                .reads
+                .with_label_values(&[lane])
+                .inc_by(count);
             for (taken, slot) in taken.into_iter().zip(slots) {
                 match taken {
                     Taken::Leased(leased) => worker.occupy(slot, Work::new(leased, since)),

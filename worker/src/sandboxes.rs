@@ -130,7 +130,7 @@ impl Sandboxes {
             Ok(sandbox) => {
                 place.keep();
                 self.table().shelf(kind).bound(cost);
-                Ok(Taken::Ready(self.in_use(kind, sandbox)))
+                Ok(Taken::Ready(self.in_use(kind, Box::new(sandbox))))
             }
             Err(failure) => Ok(Taken::Unusable {
                 failure,
@@ -193,7 +193,7 @@ impl Sandboxes {
         }
     }
 
-    fn in_use(&self, kind: Kind, sandbox: Sandbox) -> InUse {
+    fn in_use(&self, kind: Kind, sandbox: Box<Sandbox>) -> InUse {
         InUse {
             sandboxes: self.clone(),
             kind,
@@ -250,18 +250,18 @@ impl Drop for Place {
 pub struct InUse {
     sandboxes: Sandboxes,
     kind: Kind,
-    sandbox: Option<Sandbox>,
+    sandbox: Option<Box<Sandbox>>,
 }
 
 impl InUse {
     /// The sandbox itself; `None` only after it was given back.
     pub fn sandbox(&mut self) -> Option<&mut Sandbox> {
-        self.sandbox.as_mut()
+        self.sandbox.as_deref_mut()
     }
 
     /// Gives it to the next execution of its kind, if it may have one.
     pub fn give_back(mut self) {
-        if !self.sandbox.as_ref().is_some_and(Sandbox::is_reusable) {
+        if !self.sandbox.as_deref().is_some_and(Sandbox::is_reusable) {
             self.sandboxes.discarded("broken", 1);
             return;
         }

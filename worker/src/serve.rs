@@ -50,7 +50,10 @@ pub async fn run(prepared: Prepared, stops: Stops) -> Result<(), RunError> {
     let serving = admin_stop.clone();
     outside.spawn(async move {
         if let Err(error) = admin.serve(serving).await {
-            tracing::error!(error = telemetry::chain(&error), "the admin listener stopped");
+            tracing::error!(
+                error = telemetry::chain(&error),
+                "the admin listener stopped"
+            );
         }
     });
     host.self_test().await?;
@@ -62,7 +65,17 @@ pub async fn run(prepared: Prepared, stops: Stops) -> Result<(), RunError> {
         return Ok(());
     };
     readiness.there("start");
-    let result = serve(&worker, member, Serving { url, patience, readiness, stops }).await;
+    let result = serve(
+        &worker,
+        member,
+        Serving {
+            url,
+            patience,
+            readiness,
+            stops,
+        },
+    )
+    .await;
     admin_stop.cancel();
     outside.close();
     outside.wait().await;

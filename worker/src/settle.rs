@@ -7,10 +7,10 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use common::limits;
 use common::membership::Settle;
 use common::queue::{self, Link, Watched};
 use common::record::{self, InDoubt as Settled};
-use common::limits;
 
 use crate::attempt::Doubt;
 use crate::attempt::{Ended, EndingFacts, cancelled};
@@ -29,7 +29,11 @@ struct NotDrained(usize);
 impl Settle for Settlement {
     async fn settle(&self, generation: u64) -> Result<(), Failed> {
         let worker = &self.0;
-        tracing::info!(generation, held = worker.leases.len(), "settling for a recovery");
+        tracing::info!(
+            generation,
+            held = worker.leases.len(),
+            "settling for a recovery"
+        );
         let drained = tokio::time::timeout(limits::REDIS_ANSWER, worker.record.outbox.drained());
         if drained.await.is_err() {
             return Err(NotDrained(worker.record.outbox.len()).into());

@@ -50,7 +50,11 @@ pub async fn sweep(worker: Arc<Worker>) {
                 false
             }
         };
-        let pause = if more { Duration::ZERO } else { jittered(limits::SWEEP_AFTER) };
+        let pause = if more {
+            Duration::ZERO
+        } else {
+            jittered(limits::SWEEP_AFTER)
+        };
         tokio::select! {
             () = worker.draining.cancelled() => return,
             () = tokio::time::sleep(pause) => {}

@@ -77,7 +77,10 @@ impl Worker {
     /// Takes an entry nobody can read out of its stream. It is left where that
     /// fails: it will be delivered again.
     pub async fn set_aside(&self, token: &Token) {
-        tracing::error!(entry = token.entry, "an entry cannot be read; it is set aside");
+        tracing::error!(
+            entry = token.entry,
+            "an entry cannot be read; it is set aside"
+        );
         self.metrics.damaged.inc();
         let done = async {
             let link = self.links.link().await?;

@@ -109,7 +109,16 @@ async fn send(
         let error = match answer {
             Ok((finished, next)) => {
                 worker.in_doubt.resolve(leased.id);
-                return answered(worker, attempted, outcome, Answer { finished, next, generation });
+                return answered(
+                    worker,
+                    attempted,
+                    outcome,
+                    Answer {
+                        finished,
+                        next,
+                        generation,
+                    },
+                );
             }
             Err(error) => error,
         };
@@ -134,10 +143,9 @@ async fn ask(
     outcome: &SealedOutcome,
     next: Option<StreamKind>,
 ) -> (u64, Result<(Finished, Option<Taken>), QueueError>) {
-    let link = match worker.links.link().await {
-        Ok(link) => link,
-        // Nothing was sent, whatever failed here.
-        Err(_) => return (0, Err(QueueError::Recovering)),
+    // Nothing was sent, whatever failed here.
+    let Ok(link) = worker.links.link().await else {
+        return (0, Err(QueueError::Recovering));
     };
     let asked = Finish {
         leased,

@@ -31,14 +31,14 @@ pub(super) async fn run(
         ready = prepare(worker, lease, attempted) => ready?,
     };
     match ready {
-        Ready::Ended(ended) => Ok(ended),
+        Ready::Ended(ended) => Ok(*ended),
         Ready::Run(prepared) => execute(worker, lease, attempted, *prepared).await,
     }
 }
 
 /// What came of preparing: an end without a run, or all that the run takes.
 enum Ready {
-    Ended(Ended),
+    Ended(Box<Ended>),
     Run(Box<Prepared>),
 }
 
@@ -61,7 +61,7 @@ async fn prepare(
         .built(entry.account, entry.version, timeout)
         .await
         .map_err(AttemptError::Version)?;
-    let unrun = |failure| Ok(Ready::Ended(Ended::unrun(failure)));
+    let unrun = |failure| Ok(Ready::Ended(Box::new(Ended::unrun(failure))));
     let version = match built {
         Version::Ready(loaded) => loaded,
         Version::Broken(failure) => return unrun(*failure),
@@ -87,7 +87,7 @@ async fn prepare(
     let sandbox = match taken {
         Taken::Ready(sandbox) => sandbox,
         Taken::Unusable { failure, log } => {
-            return Ok(Ready::Ended(unusable(&failure, log)));
+            return Ok(Ready::Ended(Box::new(unusable(&failure, log))));
         }
     };
     // The last step before user code: from its commit on it never starts again.

@@ -154,7 +154,11 @@ impl Keeping {
             if let Err(error) = &renewed {
                 if !failing {
                     let error = telemetry::chain(error);
-                    tracing::warn!(error, held = self.parts.leases.len(), "leases cannot be renewed");
+                    tracing::warn!(
+                        error,
+                        held = self.parts.leases.len(),
+                        "leases cannot be renewed"
+                    );
                 }
                 // Don't wait a whole period: the own clock runs.
                 tokio::time::sleep(jittered(limits::GREET_EVERY * 2)).await;
@@ -204,7 +208,10 @@ impl Keeping {
             tick.tick().await;
             let stopped = self.parts.leases.stop_stale();
             if stopped > 0 {
-                tracing::warn!(stopped, "stopped what runs under leases that were not renewed");
+                tracing::warn!(
+                    stopped,
+                    "stopped what runs under leases that were not renewed"
+                );
             }
         }
     }

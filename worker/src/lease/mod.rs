@@ -23,7 +23,7 @@
 mod keeper;
 mod table;
 
-pub use keeper::{Keeper, KeeperError, KeeperParts};
-pub use table::{Lease, Leases, Lost, Sign};
 #[cfg(doc)]
 use common::limits;
+pub use keeper::{Keeper, KeeperError, KeeperParts};
+pub use table::{Lease, Leases, Lost, Sign};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use common::ids::VersionId;
-use jail::Sandbox;
 
+use super::shelf::Idle;
 use super::{IDLE, Kind, Sandboxes, Table};
 
 /// Below this share of the machine's memory, idle sandboxes go.
@@ -47,7 +47,7 @@ impl Sandboxes {
         let mut gone = Vec::new();
         for kind in kinds.into_iter().filter(|kind| kind.version == version) {
             if let Some(shelf) = table.shelves.get_mut(&kind) {
-                gone.extend(shelf.idle.drain(..).map(|idle| idle.sandbox));
+                gone.append(&mut shelf.idle);
             }
         }
         table.count -= gone.len();
@@ -59,9 +59,9 @@ impl Sandboxes {
     }
 
     /// Outside the table's lock: killing takes a moment.
-    fn kill(&self, gone: Vec<Sandbox>) {
-        for sandbox in gone {
-            drop(sandbox);
+    fn kill(&self, gone: Vec<Idle>) {
+        for idle in gone {
+            drop(idle);
             self.0.freed.notify_one();
         }
     }
@@ -77,23 +77,22 @@ impl Table {
         self.shelves.values().map(|shelf| shelf.idle.len()).sum()
     }
 
-    fn take_oldest(&mut self) -> Option<Sandbox> {
+    fn take_oldest(&mut self) -> Option<Idle> {
         let oldest = self
             .shelves
             .iter()
             .filter_map(|(kind, shelf)| shelf.idle.first().map(|idle| (idle.since, *kind)))
             .min_by_key(|(since, _)| *since)?;
-        let sandbox = self.shelves.get_mut(&oldest.1)?.idle.remove(0).sandbox;
+        let idle = self.shelves.get_mut(&oldest.1)?.idle.remove(0);
         self.count -= 1;
         self.forget_empty();
-        Some(sandbox)
+        Some(idle)
     }
 
-    fn take_where(&mut self, goes: impl Fn(Duration) -> bool) -> Vec<Sandbox> {
+    fn take_where(&mut self, goes: impl Fn(Duration) -> bool) -> Vec<Idle> {
         let mut gone = Vec::new();
         for shelf in self.shelves.values_mut() {
-            let going = shelf.idle.extract_if(.., |idle| goes(idle.since));
-            gone.extend(going.map(|idle| idle.sandbox));
+            gone.extend(shelf.idle.extract_if(.., |idle| goes(idle.since)));
         }
         self.count -= gone.len();
         self.forget_empty();

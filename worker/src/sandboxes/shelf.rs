@@ -20,13 +20,13 @@ pub(super) struct Shelf {
 
 #[derive(Debug)]
 pub(super) struct Idle {
-    pub(super) sandbox: Sandbox,
+    pub(super) sandbox: Box<Sandbox>,
     /// Steady time at which it was given back.
     pub(super) since: Duration,
 }
 
 impl Shelf {
-    pub(super) fn take_idle(&mut self) -> Option<Sandbox> {
+    pub(super) fn take_idle(&mut self) -> Option<Box<Sandbox>> {
         let idle = self.idle.pop()?;
         self.busy += 1;
         Some(idle.sandbox)
@@ -50,7 +50,7 @@ impl Shelf {
         self.waiting.pop_front()
     }
 
-    pub(super) fn put_back(&mut self, sandbox: Sandbox, now: Duration) {
+    pub(super) fn put_back(&mut self, sandbox: Box<Sandbox>, now: Duration) {
         self.busy -= 1;
         self.idle.push(Idle {
             sandbox,

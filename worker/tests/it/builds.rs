@@ -30,7 +30,10 @@ async fn built(rig: &Rig, account: AccountId, version: VersionId) -> Version {
     let database = rig.database.connect(Role::Api);
     wait_until("the version is built", BOUND, async || {
         let client = database.client().await.unwrap();
-        let found = versions::find(&client, account, version).await.unwrap().unwrap();
+        let found = versions::find(&client, account, version)
+            .await
+            .unwrap()
+            .unwrap();
         if found.status == Status::Building {
             return Err("building");
         }
@@ -43,7 +46,8 @@ async fn built(rig: &Rig, account: AccountId, version: VersionId) -> Version {
 async fn a_version_is_described_by_importing_it() {
     let rig = Rig::new().await;
     let _worker = rig.worker(&[]).await;
-    let code = "def main(n: int, label: str = 'x') -> int:\n    '''Adds one.'''\n    return n + 1\n";
+    let code =
+        "def main(n: int, label: str = 'x') -> int:\n    '''Adds one.'''\n    return n + 1\n";
     let tenant = publish(&rig, code).await;
     let version = built(&rig, tenant.account, tenant.version).await;
     assert_eq!(version.status, Status::Ready);
@@ -91,7 +95,11 @@ async fn a_syntax_error_is_told_with_its_place() {
 async fn a_version_that_cannot_be_imported_answers_so() {
     let rig = Rig::new().await;
     let _worker = rig.worker(&[]).await;
-    let tenant = publish(&rig, "print('importing')\nimport no_such_module\n").await;
+    let tenant = publish(
+        &rig,
+        "print('importing')\nimport no_such_module\ndef main(): pass\n",
+    )
+    .await;
     let version = built(&rig, tenant.account, tenant.version).await;
     assert_eq!(version.status, Status::Ready);
     assert_eq!(version.broken_kind, Some(BrokenKind::Import));
@@ -106,7 +114,11 @@ async fn a_version_that_cannot_be_imported_answers_so() {
 #[tokio::test]
 async fn a_call_waits_for_its_version_to_be_built() {
     let rig = Rig::new().await;
-    let tenant = publish(&rig, "import time\ntime.sleep(1)\ndef main(): return 'built'\n").await;
+    let tenant = publish(
+        &rig,
+        "import time\ntime.sleep(1)\ndef main(): return 'built'\n",
+    )
+    .await;
     let _worker = rig.worker(&[]).await;
     let outcome = rig.call(&tenant, "{}").await;
     assert_eq!(outcome.output.as_deref(), Some("\"built\""), "{outcome:?}");

@@ -7,7 +7,9 @@ use crate::rig::{Ask, Rig};
 #[tokio::test]
 async fn a_call_goes_through_and_is_recorded() {
     let rig = Rig::new().await;
-    let function = rig.function("def main(n: int) -> int:\n    print('hello')\n    return n + 1\n").await;
+    let function = rig
+        .function("def main(n: int) -> int:\n    print('hello')\n    return n + 1\n")
+        .await;
     let _worker = rig.worker(&[]).await;
     let ask = Ask {
         input: r#"{"n": 41}"#,

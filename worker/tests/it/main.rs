@@ -4,5 +4,7 @@ mod rig;
 
 mod builds;
 mod calls;
+mod host;
+mod odd;
 mod servers;
 mod survives;

@@ -1,4 +1,5 @@
 //! A queue, a database, functions, and workers as processes that may be killed.
+#![expect(clippy::unwrap_used, reason = "a test's preparation may fail the test")]
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,7 +16,9 @@ use common::entry::Entry;
 use common::execution::{Ending, ErrorCode, Failure, FinalState, Lane, Logs, SealedOutcome, State};
 use common::ids::ExecutionId;
 use common::names::FunctionName;
-use common::queue::{self, Accept, Accepted, Bounds, Cancelled, Owner, Period, StreamKind, Watched};
+use common::queue::{
+    self, Accept, Accepted, Bounds, Cancelled, Owner, Period, StreamKind, Watched,
+};
 use common::testing::given::{self, Tenant};
 use common::testing::{self, Queue, Role, TestDatabase, wait_until};
 use common::vault::{Purpose, Vault};
@@ -110,7 +113,12 @@ impl Rig {
         let id = ExecutionId::new(&SystemClock);
         let input = self
             .vault
-            .seal(tenant.account, Purpose::Input, id.uuid(), ask.input.as_bytes())
+            .seal(
+                tenant.account,
+                Purpose::Input,
+                id.uuid(),
+                ask.input.as_bytes(),
+            )
             .await
             .unwrap();
         let entry = Entry {
@@ -119,7 +127,8 @@ impl Rig {
             input,
             ..tenant.entry()
         };
-        self.accept_body(tenant, id, ask.lane, &entry.encode()).await;
+        self.accept_body(tenant, id, ask.lane, &entry.encode())
+            .await;
         id
     }
 
@@ -157,7 +166,12 @@ impl Rig {
             waiter: None,
         };
         let accepted = wait_until("the queue accepts", BOUND, async || {
-            let link = self.queue.links.link().await.map_err(|error| error.to_string())?;
+            let link = self
+                .queue
+                .links
+                .link()
+                .await
+                .map_err(|error| error.to_string())?;
             let accepted = queue::accept(&link, &accept).await;
             accepted.map_err(|error| error.to_string())
         })
@@ -254,10 +268,50 @@ impl Rig {
         .await;
     }
 
+    /// How many entries were set aside.
+    pub(crate) async fn set_aside(&self) -> usize {
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        redis::cmd("XLEN")
+            .arg(self.queue.partition.key("damaged"))
+            .query_async(&mut connection)
+            .await
+            .unwrap()
+    }
+
+    /// Puts an entry of these fields into a stream, as no script of ours does.
+    pub(crate) async fn plant(&self, stream: StreamKind, fields: &[(&str, &str)]) {
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let _: String = redis::cmd("XADD")
+            .arg(self.queue.partition.stream(stream))
+            .arg("*")
+            .arg(fields)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+    }
+
     /// Empties the whole Redis: only for one of the test's own.
     pub(crate) async fn flush(&self) {
-        let mut connection = self.queue.client.get_multiplexed_async_connection().await.unwrap();
-        let _: String = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let _: String = redis::cmd("FLUSHALL")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
     }
 
     /// Has PostgreSQL write all it has to its files.
@@ -268,7 +322,12 @@ impl Rig {
 
     /// The consumers of every stream's group.
     pub(crate) async fn consumers(&self) -> Vec<String> {
-        let mut connection = self.queue.client.get_multiplexed_async_connection().await.unwrap();
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
         let mut names = Vec::new();
         for stream in StreamKind::ALL {
             let found: Vec<HashMap<String, redis::Value>> = redis::cmd("XINFO")
@@ -288,7 +347,12 @@ impl Rig {
 
     /// How many processes have a row.
     pub(crate) async fn processes(&self) -> usize {
-        let client = self.database.connect(Role::Scheduler).client().await.unwrap();
+        let client = self
+            .database
+            .connect(Role::Scheduler)
+            .client()
+            .await
+            .unwrap();
         processes::list(&client).await.unwrap().len()
     }
 
@@ -372,7 +436,10 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     pub(crate) fn start(rig: &Rig) -> Self {
         let settings = [
-            ("DATABASE_URL", rig.database.url(Role::Scheduler).expose_secret().to_owned()),
+            (
+                "DATABASE_URL",
+                rig.database.url(Role::Scheduler).expose_secret().to_owned(),
+            ),
             ("REDIS_URL", rig.redis_url.clone()),
             ("PATCHBAY_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
             ("PATCHBAY_REDIS_PREFIX", rig.queue.partition.prefix.clone()),
@@ -484,7 +551,9 @@ pub(crate) fn sandbox_alive(word: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap();
     processes.flatten().any(|process| {
         let arguments = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let found = arguments.split(|byte| *byte == 0).any(|part| part == word.as_bytes());
+        let found = arguments
+            .split(|byte| *byte == 0)
+            .any(|part| part == word.as_bytes());
         // A dead one that nobody reaped yet has no arguments any more.
         found
     })

@@ -8,7 +8,8 @@ use common::testing::{self, PrivatePostgres, PrivateRedis, Queue, wait_until};
 
 use crate::rig::{Ask, BOUND, Rig, Scheduler, sandbox_alive};
 
-const SLEEPS: &str = "import time\ndef main(seconds):\n    time.sleep(seconds)\n    return 'slept'\n";
+const SLEEPS: &str =
+    "import time\ndef main(seconds):\n    time.sleep(seconds)\n    return 'slept'\n";
 const ADDS: &str = "def main(n: int) -> int:\n    return n + 1\n";
 
 async fn with_redis() -> (PrivateRedis, Rig) {
@@ -74,16 +75,28 @@ async fn what_cannot_be_renewed_is_stopped_and_handed_back() {
     })
     .await;
     redis.kill();
-    wait_until("the sandbox is stopped", Duration::from_secs(3), async || {
-        (!sandbox_alive(&word)).then_some(()).ok_or("alive")
-    })
+    wait_until(
+        "the sandbox is stopped",
+        Duration::from_secs(3),
+        async || (!sandbox_alive(&word)).then_some(()).ok_or("alive"),
+    )
     .await;
     redis.restart().await;
     let outcome = rig.outcome(&function, id).await;
-    assert_eq!(outcome.output.as_deref(), Some("\"slept\""), "{}", worker.log());
+    assert_eq!(
+        outcome.output.as_deref(),
+        Some("\"slept\""),
+        "{}",
+        worker.log()
+    );
     // Giving it back is no loss.
     assert_eq!(outcome.sealed.ending.attempt, 1);
-    assert!(worker.metrics().await.contains("patchbay_hand_backs_total 1"));
+    assert!(
+        worker
+            .metrics()
+            .await
+            .contains("patchbay_hand_backs_total 1")
+    );
 }
 
 #[tokio::test]
@@ -100,7 +113,12 @@ async fn an_execution_that_redis_forgot_runs_again_and_is_recorded_once() {
     rig.row_is(&function, id, State::Running).await;
     rig.flush().await;
     let outcome = rig.recorded(&function, id).await;
-    assert_eq!(outcome.output.as_deref(), Some("\"slept\""), "{}", worker.log());
+    assert_eq!(
+        outcome.output.as_deref(),
+        Some("\"slept\""),
+        "{}",
+        worker.log()
+    );
     assert_eq!(rig.outcome(&function, id).await.sealed, outcome.sealed);
     drop(redis);
 }
@@ -186,9 +204,13 @@ async fn what_people_send_and_print_is_in_no_file_of_redis_or_postgresql() {
     let mut looked_at = 0;
     for folder in [redis.parent().unwrap(), postgres] {
         for file in files(folder) {
-            let Ok(bytes) = std::fs::read(&file) else { continue };
+            let Ok(bytes) = std::fs::read(&file) else {
+                continue;
+            };
             looked_at += bytes.len();
-            let found = bytes.windows(word.len()).any(|part| part == word.as_bytes());
+            let found = bytes
+                .windows(word.len())
+                .any(|part| part == word.as_bytes());
             assert!(!found, "{}", file.display());
         }
     }

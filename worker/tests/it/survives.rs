@@ -39,7 +39,8 @@ fn ask(input: &str, seconds: u64) -> Ask<'_> {
 }
 
 /// Runs for as long as it is told.
-const SLEEPS: &str = "import time\ndef main(seconds):\n    time.sleep(seconds)\n    return 'slept'\n";
+const SLEEPS: &str =
+    "import time\ndef main(seconds):\n    time.sleep(seconds)\n    return 'slept'\n";
 
 #[tokio::test]
 async fn a_killed_workers_sandbox_dies_and_its_execution_runs_again_and_finishes_once() {
@@ -62,14 +63,21 @@ async fn a_killed_workers_sandbox_dies_and_its_execution_runs_again_and_finishes
     .await;
     let killed_at = SystemClock.now();
     first.kill();
-    wait_until("the killed worker's sandbox is dead", Duration::from_secs(1), async || {
-        (!sandbox_alive(&word)).then_some(()).ok_or("alive")
-    })
+    wait_until(
+        "the killed worker's sandbox is dead",
+        Duration::from_secs(1),
+        async || (!sandbox_alive(&word)).then_some(()).ok_or("alive"),
+    )
     .await;
     let outcome = rig.outcome(&sleeper, slept).await;
     assert_eq!(outcome.output.as_deref(), Some("\"slept\""));
     assert_eq!(outcome.sealed.ending.attempt, 2);
-    let again = outcome.sealed.ending.started_at.unwrap().duration_since(killed_at);
+    let again = outcome
+        .sealed
+        .ending
+        .started_at
+        .unwrap()
+        .duration_since(killed_at);
     println!("ran again {again:#} after the kill");
     // Promised are three seconds on a machine that keeps up.
     assert!(again.as_secs_f64() < 6.0, "{again:#}");
@@ -109,7 +117,12 @@ async fn a_paused_worker_is_fenced_and_does_not_take_the_lease_back() {
     // What it had changed nothing.
     let recorded = rig.recorded(&function, id).await;
     assert_eq!(recorded.sealed, outcome.sealed);
-    assert!(!first.metrics().await.contains("patchbay_finishes_total{answer=\"done\"}"));
+    assert!(
+        !first
+            .metrics()
+            .await
+            .contains("patchbay_finishes_total{answer=\"done\"}")
+    );
 }
 
 #[tokio::test]
@@ -126,7 +139,11 @@ async fn poison_is_worker_lost_after_three_starts_and_takes_no_innocent_with_it(
     let mut good = Vec::new();
     for start in 0..3 {
         // The last start is for a process that does nothing else.
-        let settings: &[_] = if start == 2 { &[("PATCHBAY_LAST_STARTS", "true")] } else { &[] };
+        let settings: &[_] = if start == 2 {
+            &[("PATCHBAY_LAST_STARTS", "true")]
+        } else {
+            &[]
+        };
         let mut worker = rig.worker(settings).await;
         if start < 2 {
             let ask = Ask {
@@ -171,7 +188,10 @@ async fn a_stopped_worker_ends_what_is_short_and_hands_back_what_is_long() {
         lane: Lane::Background,
         ..Ask::default()
     };
-    let (short, long) = (rig.accept(&function, &short).await, rig.accept(&function, &long).await);
+    let (short, long) = (
+        rig.accept(&function, &short).await,
+        rig.accept(&function, &long).await,
+    );
     rig.running(&function, short).await;
     rig.running(&function, long).await;
     worker.signal(Signal::SIGTERM);
@@ -182,7 +202,13 @@ async fn a_stopped_worker_ends_what_is_short_and_hands_back_what_is_long() {
     assert_eq!(outcome.output.as_deref(), Some("\"slept\""));
     let watched = rig.watch(&function, long).await;
     assert!(
-        matches!(watched, Some(Watched::Open { state: common::execution::State::Queued, .. })),
+        matches!(
+            watched,
+            Some(Watched::Open {
+                state: common::execution::State::Queued,
+                ..
+            })
+        ),
         "{watched:?}"
     );
     assert_eq!(rig.consumers().await, Vec::<String>::new());
@@ -206,7 +232,11 @@ async fn a_second_signal_does_not_wait() {
     rig.running(&function, id).await;
     worker.signal(Signal::SIGTERM);
     wait_until("the worker drains", BOUND, async || {
-        worker.log().contains("\"draining\"").then_some(()).ok_or("not yet")
+        worker
+            .log()
+            .contains("\"draining\"")
+            .then_some(())
+            .ok_or("not yet")
     })
     .await;
     worker.signal(Signal::SIGTERM);

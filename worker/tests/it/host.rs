@@ -1,0 +1,72 @@
+//! What the process may do, and what it shows.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::rig::Rig;
+
+/// `CAP_KILL`, as the kernel counts it.
+const KILL: u64 = 1 << 5;
+
+#[tokio::test]
+async fn the_thread_that_handles_what_strangers_send_may_kill_and_nothing_else() {
+    let rig = Rig::new().await;
+    let function = rig.function("def main(): return 'well'\n").await;
+    let worker = rig.worker(&[]).await;
+    let pid = worker.pid();
+    let keeps_leases = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .flatten()
+        .map(|thread| thread.path())
+        .find(|thread| std::fs::read_to_string(thread.join("comm")).unwrap() == "leases\n")
+        .unwrap();
+    for path in [format!("/proc/{pid}"), keeps_leases.display().to_string()] {
+        let status = std::fs::read_to_string(format!("{path}/status")).unwrap();
+        for (set, expected) in [
+            ("CapEff", KILL),
+            ("CapPrm", KILL),
+            ("CapInh", 0),
+            ("CapAmb", 0),
+            ("CapBnd", KILL),
+        ] {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix(set))
+                .unwrap();
+            let found = u64::from_str_radix(line.trim_start_matches(':').trim(), 16).unwrap();
+            assert_eq!(found, expected, "{set} of {path}");
+        }
+    }
+    // And with no more than that it still serves.
+    let outcome = rig.call(&function, "{}").await;
+    assert_eq!(outcome.output.as_deref(), Some("\"well\""));
+}
+
+#[tokio::test]
+async fn its_metrics_are_clean() {
+    let rig = Rig::new().await;
+    let function = rig.function("def main(): return 1\n").await;
+    let worker = rig.worker(&[]).await;
+    rig.call(&function, "{}").await;
+    let answer = worker.metrics().await;
+    let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(
+        text.contains("patchbay_outcomes_total{code=\"\",state=\"succeeded\"} 1"),
+        "{text}"
+    );
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is installed");
+    promtool
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let checked = promtool.wait_with_output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+}
