@@ -1,4 +1,5 @@
 //! Integration tests against real servers; `ops/test` starts them.
+#![expect(clippy::unwrap_used, reason = "a test's preparation may fail the test")]
 
 mod duties;
 mod first_start;

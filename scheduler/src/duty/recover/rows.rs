@@ -138,7 +138,7 @@ impl Recovery<'_> {
             losses: open.losses,
             due: open.due,
             cancel_requested: open.cancel_requested,
-            key: open.key.clone(),
+            key: open.key,
             body,
         }
     }
