@@ -194,13 +194,7 @@ impl Worker {
         let input = self
             .opened(account, (Purpose::Input, id), &entry.input)
             .await;
-        let client = self.inner.database.client().await.unwrap();
-        let sealed = versions::code(&client, account, entry.version)
-            .await
-            .unwrap();
-        drop(client);
-        let place = (Purpose::Code, entry.version.uuid());
-        let order = self.opened(account, place, &sealed.unwrap()).await;
+        let order = self.order(&entry).await;
         let mut released = self.inner.released.subscribe();
         let done = tokio::select! {
             done = done(&order, &input, &mut released) => done,
