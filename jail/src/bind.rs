@@ -275,7 +275,7 @@ fn printed(jail: &mut Jail) -> String {
         return String::new();
     };
     output.take_rest(IMPORT_LOG_BYTES as u64);
-    output.into_text()
+    output.into_text().0
 }
 
 /// Names become paths below `/code`: plain relative ones only.

@@ -125,5 +125,9 @@ async fn exchange(host: &Host, control: &mut Control) -> Result<Vec<u8>, Control
 }
 
 fn said(log: Capture, output: Capture) -> String {
-    format!("{} {}", log.into_text().trim(), output.into_text().trim())
+    format!(
+        "{} {}",
+        log.into_text().0.trim(),
+        output.into_text().0.trim()
+    )
 }

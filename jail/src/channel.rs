@@ -171,16 +171,12 @@ impl Capture {
         self.total += bytes.len() as u64;
     }
 
-    pub(crate) const fn is_cut(&self) -> bool {
-        self.total > self.kept.len() as u64
-    }
-
     /// As text: replacement characters for what is no UTF-8, cut between characters and
-    /// marked where something is missing. At most `most` bytes.
-    pub(crate) fn into_text(self) -> String {
+    /// marked where something is missing. At most `most` bytes; and whether it was cut.
+    pub(crate) fn into_text(self) -> (String, bool) {
         let text = String::from_utf8_lossy(&self.kept);
         if self.total <= self.most as u64 && text.len() <= self.most {
-            return text.into_owned();
+            return (text.into_owned(), false);
         }
         let mark = format!("\n[cut: {} bytes were printed]\n", self.total);
         let mut end = self.most.saturating_sub(mark.len()).min(text.len());
@@ -188,6 +184,7 @@ impl Capture {
             end -= 1;
         }
         // A character that the bound cut in two came out as one replacement: drop it.
-        format!("{}{mark}", text[..end].trim_end_matches('\u{fffd}'))
+        let whole = text[..end].trim_end_matches('\u{fffd}');
+        (format!("{whole}{mark}"), true)
     }
 }

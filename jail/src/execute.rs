@@ -234,11 +234,13 @@ impl Sandbox {
             self.next = None;
             self.jail.kill();
         }
+        let (stdout, out_cut) = channel.stdout.into_text();
+        let (stderr, err_cut) = channel.stderr.into_text();
         Ok(Done {
             result,
-            truncated: channel.stdout.is_cut() || channel.stderr.is_cut(),
-            stdout: channel.stdout.into_text(),
-            stderr: channel.stderr.into_text(),
+            truncated: out_cut || err_cut,
+            stdout,
+            stderr,
             cpu: evidence.cpu,
             duration,
             memory_peak,

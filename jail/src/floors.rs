@@ -77,7 +77,7 @@ pub async fn spawn(host: &Host, n: u64) -> Result<(), FloorError> {
         .await
         .map_err(|_| FloorError::Slow)??;
     drop(grave);
-    expect(&output.into_text(), n + 1)
+    expect(&output.into_text().0, n + 1)
 }
 
 fn expect(text: &str, wanted: u64) -> Result<(), FloorError> {

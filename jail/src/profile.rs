@@ -223,8 +223,9 @@ fn limits(out: &mut String) {
         "rlimit_as_type: INF",
         "rlimit_cpu_type: INF",
         "rlimit_fsize_type: INF",
-        // No core file.
-        "rlimit_core: 0",
+        // The runner lowers it to one byte, which nsjail can't say: that stops core files and,
+        // unlike zero, programs of the host that a core pattern names.
+        "rlimit_core: 1",
         "rlimit_core_type: VALUE",
         "rlimit_nofile: 256",
         "rlimit_nofile_type: VALUE",

@@ -75,6 +75,7 @@ def walls():
     yield "system call filter (inotify)", refused(lambda: libc.inotify_init(), errno.ENOSYS)
     yield "system call filter (netlink)", refused(lambda: socket.socket(16, socket.SOCK_RAW, 0), errno.EAFNOSUPPORT)
     yield "system call filter (32-bit calls)", foreign_calls_die()
+    yield "system call filter (x32 calls)", refused(lambda: libc.syscall(0x40000000 | 39), errno.ENOSYS)
     yield "pid namespace", os.getppid() == 1 and os.getpid() < 100
     yield "template out of reach (kill)", refused(lambda: os.kill(1, 9), errno.EPERM)
     yield "template out of reach (prlimit)", refused(lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (8, 8)), errno.EPERM)
@@ -83,7 +84,7 @@ def walls():
     with open("/proc/self/net/dev") as file:
         yield "network namespace", [line.split(":")[0].strip() for line in file if ":" in line] == ["lo"]
     yield "host name", socket.gethostname() == "sandbox"
-    for name, most in (("NOFILE", 256), ("CORE", 0), ("MSGQUEUE", 0), ("RTPRIO", 0)):
+    for name, most in (("NOFILE", 256), ("CORE", 1), ("MSGQUEUE", 0), ("RTPRIO", 0)):
         soft, hard = resource.getrlimit(getattr(resource, "RLIMIT_" + name))
         yield "resource limit " + name, soft <= most and hard <= most and soft >= 0
     yield "queued signals", resource.getrlimit(11) == (256, 256)

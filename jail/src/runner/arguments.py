@@ -13,7 +13,11 @@ hints = use("hints")
 
 
 def converting_call(entry):
-    signature = inspect.signature(entry)
+    try:
+        signature = inspect.signature(entry)
+    except (TypeError, ValueError):
+        # A callable of C that doesn't tell: it gets what there is.
+        return lambda value, context: entry(**use("invoke").keywords(value))
     known = hints.of(entry)
     parameters = list(signature.parameters.values())
     if hints.takes_whole(parameters, known):

@@ -91,7 +91,10 @@ class Schemas:
         self.definitions = {}
 
     def call(self, entry, known):
-        signature = inspect.signature(entry)
+        try:
+            signature = inspect.signature(entry)
+        except (TypeError, ValueError):
+            return {"type": "object"}
         parameters = list(signature.parameters.values())
         if hints.takes_whole(parameters, known):
             hint = known.get(parameters[0].name)

@@ -40,6 +40,8 @@ def at_boot():
     _signal.signal(_signal.SIGXFSZ, _signal.SIG_IGN)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
     posix.setgroups([])
+    # One byte, not zero: with zero the kernel would still start a core pattern's program.
+    _setrlimit(resource.RLIMIT_CORE, (1, 1))
     # As bytes: the encoder refuses a text that isn't ASCII.
     codecs.register_error("patchbay.replace", lambda error: (b"\xef\xbf\xbd", error.end))
     sys.stdout.reconfigure(encoding="utf-8", errors="patchbay.replace")

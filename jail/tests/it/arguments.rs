@@ -159,6 +159,14 @@ async fn an_input_that_does_not_fit_is_the_code_s_exception() {
 }
 
 #[tokio::test]
+async fn a_callable_that_does_not_tell_its_parameters_gets_what_there_is() {
+    assert_eq!(
+        output(&once("main = dict", r#"{"a": 1}"#).await),
+        r#"{"a":1}"#
+    );
+}
+
+#[tokio::test]
 async fn no_parameters_take_an_empty_object() {
     assert_eq!(output(&once("def main(): pass", "{}").await), "null");
 }

@@ -41,6 +41,16 @@ async fn much_output_is_cut_between_characters_and_does_no_harm() {
 }
 
 #[tokio::test]
+async fn text_that_grows_by_replacements_is_cut_and_says_so() {
+    let done = once(
+        "import os\ndef main(): os.write(1, b'\\xff' * 60_000); os.write(1, b'\\xff' * 60_000)",
+        "{}",
+    )
+    .await;
+    assert!(done.truncated && done.stdout.len() <= LOG_BYTES);
+}
+
+#[tokio::test]
 async fn output_on_its_bound_is_whole() {
     let done = once(
         &format!("def main(): print('x' * {LOG_BYTES}, end='')"),
