@@ -36,15 +36,18 @@ pub struct Open {
 }
 
 statements! {
+    // The page is cut before it is joined, or each page would read all open rows.
     OPEN = "select e.id, e.day, e.account_id, e.namespace_id, e.function_id, e.version_id,
             e.trigger, e.plan, e.once, e.timeout_ms, e.memory_mib, e.tried, e.losses, e.due_at,
             e.cancel_requested, e.input, v.concurrency, v.max_attempts, k.key_hash, k.body_digest
-        from executions e
+        from (select o.* from executions o
+            where o.partition = $1 and o.state in ('queued', 'running')
+                and o.day >= $2 and (o.day, o.id) > ($2, $3)
+            order by o.day, o.id limit $4) e
         left join versions v on v.id = e.version_id
         left join idempotency_keys k on k.account_id = e.account_id and k.key_hash = e.key_hash
             and k.execution_id = e.id
-        where e.partition = $1 and e.state in ('queued', 'running') and (e.day, e.id) > ($2, $3)
-        order by e.day, e.id limit $4";
+        order by e.day, e.id";
     FINAL = "select e.id, e.state, e.error_code, e.attempt, e.started_at, e.finished_at,
             e.duration_us, e.cpu_us, e.memory_peak_bytes, e.output, e.error, e.logs
         from executions e
