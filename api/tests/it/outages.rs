@@ -1,10 +1,13 @@
 //! Redis or PostgreSQL away: what still works, and what is told of the rest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use common::clock::{Clock as _, ManualClock, SystemClock};
 use common::queue::recovery::Loss;
 use common::testing::{self, PrivatePostgres, PrivateRedis, Queue, wait_until};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{BOUND, Client, Home};
 
@@ -186,4 +189,25 @@ async fn a_key_is_looked_up_in_the_record_after_a_loss() {
     tokio::time::timeout(Duration::from_secs(30), home.stop())
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn an_api_whose_clock_is_a_minute_off_is_not_ready() {
+    let home = Home::new().await;
+    let clock = Arc::new(ManualClock::at(&SystemClock.now().to_string()));
+    clock.advance(Duration::from_secs(90));
+    let stop = CancellationToken::new();
+    let admin = Client::new(&home.start_at(clock, &stop).await, None);
+    wait_until("only the clock is wrong", BOUND, async || {
+        let reply = admin.get("/readyz").await;
+        let told = reply.text();
+        if reply.status == 503 && told.starts_with("clock: ") && told.lines().count() == 1 {
+            Ok(())
+        } else {
+            Err(told)
+        }
+    })
+    .await;
+    stop.cancel();
+    home.stop().await;
 }

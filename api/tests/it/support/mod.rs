@@ -11,7 +11,7 @@ use api::Config;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::clock::{Clock as _, SystemClock};
+use common::clock::{Clock as _, SharedClock, SystemClock};
 use common::config::Env;
 use common::db::{accounts, users};
 use common::ids::{AccountId, UserId};
@@ -106,6 +106,21 @@ impl Home {
         })
         .await;
         (url, admin)
+    }
+
+    /// Another api of the same home with a clock of its own; does not wait for it to be
+    /// ready. Gives its admin listener's address.
+    pub(crate) async fn start_at(
+        &self,
+        clock: SharedClock,
+        shutdown: &CancellationToken,
+    ) -> String {
+        let started = api::bind(self.config(), clock, shutdown).await.unwrap();
+        let admin = format!("http://{}", started.admin_address().unwrap());
+        let stopped = shutdown.clone();
+        self.tasks
+            .spawn(async move { started.serve(stopped).await.unwrap() });
+        admin
     }
 
     fn config(&self) -> Config {
