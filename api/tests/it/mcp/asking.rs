@@ -1,6 +1,7 @@
 //! Speaking to the endpoint by hand.
 
 use reqwest::RequestBuilder;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Home, Tenant, Worker};
@@ -69,6 +70,33 @@ pub(crate) fn list() -> Value {
 pub(crate) fn call(name: &str, arguments: &Value) -> Value {
     let params = json!({"name": name, "arguments": arguments});
     json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+}
+
+/// The message as 2026-07-28 wants it; it goes with [`modern_headers`].
+pub(crate) fn modern(mut message: Value) -> Value {
+    message["params"]["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    message
+}
+
+/// The headers of a call of `tool`.
+pub(crate) fn modern_headers(tool: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([
+        (
+            HeaderName::from_static("mcp-protocol-version"),
+            HeaderValue::from_static("2026-07-28"),
+        ),
+        (
+            HeaderName::from_static("mcp-method"),
+            HeaderValue::from_static("tools/call"),
+        ),
+        (
+            HeaderName::from_static("mcp-name"),
+            HeaderValue::from_static(tool),
+        ),
+    ])
 }
 
 /// A message as a client of 2025-06-18 sends it.

@@ -7,7 +7,9 @@ mod peers;
 use common::testing::wait_until;
 use serde_json::json;
 
-use self::asking::{NAMES, answer, call, furnished, list, message, publish, raw, text};
+use self::asking::{
+    NAMES, answer, call, furnished, list, message, modern, modern_headers, publish, raw, text,
+};
 use crate::support::{BOUND, Client, Home};
 
 #[tokio::test]
@@ -131,23 +133,34 @@ async fn a_client_that_leaves_takes_its_execution_along() {
     let worker = home.worker();
     let tenant = home.tenant("leaving").await;
     publish(&tenant, "f", &json!({"code": "hold"})).await;
-    let asked = message(&tenant.program, "leaving", &call("f", &json!({})));
-    let waiting = home.tasks.spawn(asked.send());
-    wait_until("the call runs", BOUND, async || match worker.started() {
-        1 => Ok(()),
-        other => Err(other),
-    })
-    .await;
-    waiting.abort();
-    let newest = async || {
-        let listed = tenant.program.get("/v1/executions").await.must_be(200);
-        match &listed["items"][0] {
-            item if item["status"] == "cancelled" => Ok(item.clone()),
-            _ => Err(listed),
-        }
-    };
-    let cancelled = wait_until("it is cancelled", BOUND, newest).await;
-    assert_eq!(cancelled["trigger"], "mcp", "{cancelled}");
+    let (old, new) = (call("f", &json!({})), modern(call("f", &json!({}))));
+    let old = message(&tenant.program, "leaving", &old);
+    let new = message(&tenant.program, "leaving", &new).headers(modern_headers("f"));
+    for (begun, asked) in [(1, old), (2, new)] {
+        let waiting = home.tasks.spawn(asked.send());
+        wait_until("the call runs", BOUND, async || {
+            let started = worker.started();
+            if started == begun {
+                Ok(())
+            } else {
+                Err(started)
+            }
+        })
+        .await;
+        waiting.abort();
+        let cancelled = wait_until("it is cancelled", BOUND, async || {
+            let listed = tenant.program.get("/v1/executions").await.must_be(200);
+            let items = listed["items"].as_array().unwrap().clone();
+            let all = items.iter().all(|item| item["status"] == "cancelled");
+            if all && items.len() == begun {
+                Ok(items)
+            } else {
+                Err(listed)
+            }
+        })
+        .await;
+        assert_eq!(cancelled[0]["trigger"], "mcp", "{cancelled:?}");
+    }
     home.stop().await;
 }
 
