@@ -12,7 +12,7 @@ use common::limits::DEAD_AFTER;
 use common::membership::{Kind, Member, Settle};
 use common::queue::Standing;
 use common::testing::{Role, wait_until};
-use scheduler::duty::Report;
+use scheduler::duty::{DutyError, Report};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -156,5 +156,31 @@ async fn a_row_that_was_removed_comes_back_with_what_it_had_settled() {
     })
     .await;
     assert_eq!((back.id, back.acked), (known[0].id, known[0].acked));
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_redis_emptied_while_the_barrier_waits_ends_that_recovery() {
+    let stage = Stage::certified().await;
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let member = join(&stage, &tasks, &stop).await;
+    let _: String = stage.raw("FLUSHALL").await;
+    let emptying = async {
+        wait_until("it was asked", BOUND, async || {
+            match member.asked.load(Ordering::Relaxed) {
+                0 => Err(0),
+                _ => Ok(()),
+            }
+        })
+        .await;
+        // Nobody can learn of the generation any more.
+        let _: String = stage.raw("FLUSHALL").await;
+    };
+    let recovering = tokio::time::timeout(BOUND, stage.recover_once());
+    let (ended, ()) = tokio::join!(recovering, emptying);
+    let ended = ended.expect("the barrier waits no longer");
+    assert!(matches!(ended, Err(DutyError::Queue { .. })), "{ended:?}");
+    member.yes.store(true, Ordering::Relaxed);
+    stage.recover().await;
     stop.cancel();
 }
