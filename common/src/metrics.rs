@@ -150,7 +150,7 @@ pub struct WorkerMetrics {
     pub hand_backs: IntCounter,
     pub generic_sandboxes: IntGauge,
     pub bound_sandboxes: IntGauge,
-    /// Labels: `why` (`age`, `count`, `memory`, `dirty`, `limit`, `broken`).
+    /// Labels: `why` (`age`, `count`, `memory`, `broken`, `retired`).
     pub discarded_sandboxes: IntCounterVec,
     pub binds: Histogram,
     pub outbox: IntGauge,

@@ -160,18 +160,33 @@ impl Sandboxes {
 
     /// An idle one; where enough are busy, the next of them that comes free in time.
     async fn wait_for_idle(&self, kind: Kind) -> Option<InUse> {
+        // One that died while nobody used it is dropped here, outside the lock.
+        while let Some(idle) = self.take_idle(kind) {
+            if idle.is_reusable() {
+                return Some(idle);
+            }
+            self.discarded("broken", 1);
+        }
         let (free, patience) = {
             let mut table = self.table();
             let shelf = table.shelf(kind);
-            if let Some(sandbox) = shelf.take_idle() {
-                return Some(self.in_use(kind, sandbox));
-            }
             if shelf.busy < self.0.cores {
                 return None;
             }
             (shelf.wait(), shelf.cost)
         };
         tokio::time::timeout(patience, free).await.ok()?.ok()
+    }
+
+    fn take_idle(&self, kind: Kind) -> Option<InUse> {
+        let sandbox = self.table().shelf(kind).take_idle()?;
+        Some(self.in_use(kind, sandbox))
+    }
+
+    /// Generic ones that are ready.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.0.parts.generic.ready()
     }
 
     /// Waits for a place for one more sandbox, making one of the longest unused.
@@ -259,9 +274,13 @@ impl InUse {
         self.sandbox.as_deref_mut()
     }
 
+    fn is_reusable(&self) -> bool {
+        self.sandbox.as_deref().is_some_and(Sandbox::is_reusable)
+    }
+
     /// Gives it to the next execution of its kind, if it may have one.
     pub fn give_back(mut self) {
-        if !self.sandbox.as_deref().is_some_and(Sandbox::is_reusable) {
+        if !self.is_reusable() {
             self.sandboxes.discarded("broken", 1);
             return;
         }

@@ -8,6 +8,7 @@ use common::announce::{self, News, Noun};
 use common::backoff::jittered;
 use common::ids::VersionId;
 use common::limits;
+use common::queue::{self, QueueError};
 use common::record::{self, Recorder, SweepError};
 use common::telemetry;
 use secrecy::SecretString;
@@ -110,8 +111,10 @@ pub async fn watch(worker: Arc<Worker>, readiness: Readiness) {
         worker.sandboxes.evict(worker.clock.steady(), Memory::now());
         worker.count_running();
         worker.record.gauge();
-        match worker.links.link().await {
-            Ok(_) => readiness.there("queue"),
+        let ready = i64::try_from(worker.sandboxes.ready()).unwrap_or(i64::MAX);
+        worker.metrics.generic_sandboxes.set(ready);
+        match count_events(&worker).await {
+            Ok(()) => readiness.there("queue"),
             Err(error) => readiness.missing("queue", telemetry::chain(&error)),
         }
         match worker.database.ping().await {
@@ -120,4 +123,12 @@ pub async fn watch(worker: Arc<Worker>, readiness: Readiness) {
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Shows how many events wait; fails where the queue can't be used.
+async fn count_events(worker: &Worker) -> Result<(), QueueError> {
+    let link = worker.links.link().await?;
+    let events = i64::try_from(queue::unrecorded(&link).await?).unwrap_or(i64::MAX);
+    worker.metrics.unrecorded_events.set(events);
+    Ok(())
 }

@@ -8,7 +8,7 @@ use common::clock::SharedClock;
 use common::db::Database;
 use common::ids::ProcessId;
 use common::metrics::WorkerMetrics;
-use common::queue::{Leased, Link, Links, QueueError, Taken, Token};
+use common::queue::{Leased, Links, Taken, Token};
 use common::vault::Vault;
 use common::{queue, telemetry};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,10 @@ impl Worker {
             let mut work = Some(work);
             while let Some(present) = work.take() {
                 let taken = attempt(&worker, present, slot.next()).await;
+                if let (Some(_), Some(stream)) = (&taken, slot.next()) {
+                    let reads = &worker.metrics.reads;
+                    reads.with_label_values(&[stream.as_str()]).inc();
+                }
                 work = match taken {
                     Some(Taken::Leased(leased)) => Some(worker.fresh(leased)),
                     Some(Taken::Damaged(token)) => {
@@ -90,14 +94,6 @@ impl Worker {
             let error = telemetry::chain(&error);
             tracing::warn!(error, "a damaged entry stays in its stream");
         }
-    }
-
-    /// The present link, where the partition is certified.
-    ///
-    /// # Errors
-    /// As [`Links::link`].
-    pub async fn link(&self) -> Result<Link, QueueError> {
-        self.links.link().await
     }
 
     pub fn count_running(&self) {

@@ -109,6 +109,22 @@ fn read_event(event: EventId, one: &mut Reply) -> Result<Event, QueueError> {
     })
 }
 
+/// How many events wait to be recorded.
+///
+/// # Errors
+/// Asking again is safe.
+pub async fn unrecorded(link: &Link) -> Result<u64, QueueError> {
+    let mut command = redis::cmd("XLEN");
+    command.arg(link.partition().key("ev"));
+    let redis::Value::Int(events) = link.command("count events", &command).await? else {
+        return Err(QueueError::Reply {
+            step: "count events",
+            what: "not a number",
+        });
+    };
+    Ok(u64::try_from(events).unwrap_or(0))
+}
+
 async fn set_events_aside(link: &Link, events: &[EventId]) -> Result<(), QueueError> {
     let aside: Vec<(String, String)> = events
         .iter()

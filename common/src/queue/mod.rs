@@ -111,7 +111,7 @@ pub use cancel::{Cancelled, cancel};
 pub use duty::{Dropped, Promoted, drop_consumer, promote_due};
 pub use erase::erase;
 pub use error::QueueError;
-pub use events::{Event, EventKind, Swept, forget, sweep};
+pub use events::{Event, EventKind, Swept, forget, sweep, unrecorded};
 pub use finish::{EventId, Finish, Finished, Key, finish};
 pub use keys::{GROUP, Partition, StreamKind};
 pub use lease::{

@@ -1,4 +1,5 @@
 //! The worker against real Redis, PostgreSQL and nsjail, as a process of its own.
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail the test")]
 
 mod rig;
 

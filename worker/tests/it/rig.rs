@@ -1,5 +1,4 @@
 //! A queue, a database, functions, and workers as processes that may be killed.
-#![expect(clippy::unwrap_used, reason = "a test's preparation may fail the test")]
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -298,6 +297,26 @@ impl Rig {
             .query_async(&mut connection)
             .await
             .unwrap();
+    }
+
+    /// The server's process, for a Redis of the test's own.
+    pub(crate) async fn redis_pid(&self) -> Pid {
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let told: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let pid = told
+            .lines()
+            .find_map(|line| line.strip_prefix("process_id:"))
+            .unwrap();
+        Pid::from_raw(pid.trim().parse().unwrap())
     }
 
     /// Empties the whole Redis: only for one of the test's own.

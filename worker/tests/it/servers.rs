@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use common::execution::State;
 use common::testing::{self, PrivatePostgres, PrivateRedis, Queue, wait_until};
+use nix::sys::signal::{Signal, kill};
 
 use crate::rig::{Ask, BOUND, Rig, Scheduler, sandbox_alive};
 
@@ -121,6 +122,38 @@ async fn an_execution_that_redis_forgot_runs_again_and_is_recorded_once() {
     );
     assert_eq!(rig.outcome(&function, id).await.sealed, outcome.sealed);
     drop(redis);
+}
+
+#[tokio::test]
+async fn an_outcome_whose_answer_was_lost_is_recorded_as_it_was_sent() {
+    let (mut redis, rig) = with_redis().await;
+    let function = rig.function(SLEEPS).await;
+    let worker = rig.worker(&[]).await;
+    let ask = Ask {
+        input: r#"{"seconds": 1}"#,
+        ..Ask::default()
+    };
+    let id = rig.accept(&function, &ask).await;
+    rig.row_is(&function, id, State::Running).await;
+    // From now on Redis takes what is sent, and answers nothing.
+    kill(rig.redis_pid().await, Signal::SIGSTOP).unwrap();
+    wait_until("the outcome is in doubt", BOUND, async || {
+        let log = worker.log();
+        let sent = log.contains("an outcome waits for the queue");
+        sent.then_some(()).ok_or(log)
+    })
+    .await;
+    redis.restart().await;
+    let _scheduler = Scheduler::start(&rig);
+    let recorded = rig.recorded(&function, id).await;
+    assert_eq!(recorded.output.as_deref(), Some("\"slept\""));
+    assert_eq!(recorded.sealed.ending.attempt, 1);
+    let log = worker.log();
+    assert!(log.contains("recorded as sent"), "{log}");
+    // Redis learns the same.
+    assert_eq!(rig.outcome(&function, id).await.sealed, recorded.sealed);
+    let next = rig.call(&function, r#"{"seconds": 0}"#).await;
+    assert_eq!(next.output.as_deref(), Some("\"slept\""));
 }
 
 #[tokio::test]
