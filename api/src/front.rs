@@ -1,22 +1,23 @@
 //! Around every request: its id, its span, its metrics; a problem written out, a
 //! panic turned into one.
 
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
 use common::clock::SharedClock;
 use common::metrics::ApiMetrics;
 use futures_util::FutureExt as _;
-use http::{Method, Request};
-use std::net::SocketAddr;
+use http::{Method, Request, header};
+use hyper::body::Incoming;
 use tower::Service as _;
 use tracing::Instrument as _;
 
+use crate::lent;
 use crate::problem::{Problem, Told};
 use crate::request_id;
 
@@ -42,11 +43,16 @@ impl Front {
     }
 
     /// Answers; never fails and never panics.
-    pub(crate) async fn answer(&self, mut request: Request<Body>, peer: SocketAddr) -> Response {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
         let began = Instant::now();
         let (id, id_header) = request_id::of(request.headers(), self.clock.as_ref());
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
+        // Who waits for our leave to send a body has not begun to.
+        let arrives = !request.headers().contains_key(header::EXPECT);
+        let (head, body) = request.into_parts();
+        let (body, lender) = lent::lend(body);
+        let mut request = Request::from_parts(head, body);
         request.extensions_mut().insert(ConnectInfo(peer));
         let span = tracing::info_span!("request.answer", request.id = id);
         let mut router = self.router.clone();
@@ -61,6 +67,9 @@ impl Front {
             response = written(&problem, response, &id, &path);
         }
         response.headers_mut().insert(request_id::HEADER, id_header);
+        if arrives {
+            lender.discard().await;
+        }
         let label = label.map_or("unmatched", |label| label.0);
         self.count(label, &method, response.status().as_str(), began);
         response
@@ -87,7 +96,7 @@ fn written(problem: &Arc<Problem>, told: Response, id: &str, path: &str) -> Resp
     let mut response = problem.write(id, path);
     let (parts, _) = told.into_parts();
     for (name, value) in &parts.headers {
-        if !response.headers().contains_key(name) && name != http::header::CONTENT_LENGTH {
+        if !response.headers().contains_key(name) && name != header::CONTENT_LENGTH {
             response.headers_mut().insert(name, value.clone());
         }
     }

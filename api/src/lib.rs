@@ -18,6 +18,7 @@ mod fault;
 mod fields;
 mod front;
 mod hearing;
+mod lent;
 mod mcp;
 mod paging;
 mod prefer;

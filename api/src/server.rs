@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -91,7 +90,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, front: Front, shutdown: C
     let service = service_fn(move |request: http::Request<Incoming>| {
         let front = front.clone();
         async move {
-            let answer = front.answer(request.map(Body::new), peer).await;
+            let answer = front.answer(request, peer).await;
             Ok::<_, std::convert::Infallible>(answer)
         }
     });

@@ -262,3 +262,23 @@ async fn expecting_100_continue_works() {
     assert!(rest.contains("HTTP/1.1 422"), "{rest}");
     home.stop().await;
 }
+
+#[tokio::test]
+async fn a_refusal_is_seen_although_the_body_is_large_and_unread() {
+    let home = Home::new().await;
+    let tenant = home.tenant("t").await;
+    let large = vec![b'0'; 4 << 20];
+    let path = tenant.executions("nothing");
+    for _ in 0..5 {
+        let reply = tenant.program.raw("POST", &path, large.clone()).await;
+        reply.must_tell(404, "not_found");
+        let reply = home.anyone().raw("POST", &path, large.clone()).await;
+        reply.must_tell(401, "unauthenticated");
+        let reply = tenant
+            .program
+            .raw("POST", "/v1/nowhere", large.clone())
+            .await;
+        reply.must_tell(404, "not_found");
+    }
+    home.stop().await;
+}

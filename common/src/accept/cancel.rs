@@ -9,7 +9,7 @@ use super::{Accept, Refusal, Standing};
 use crate::entry::Entry;
 use crate::execution::{Ending, ErrorCode, Failure, FinalState, SealedOutcome, State};
 use crate::ids::{AccountId, ExecutionId};
-use crate::queue::{self, Cancelled, Owner};
+use crate::queue::{self, Cancelled, Link, Owner};
 use crate::record::{Ended, Recorded, Requested, WriteError, request_cancel};
 use crate::vault::Purpose;
 
@@ -37,8 +37,8 @@ impl Accept {
     pub async fn cancel(&self, account: AccountId, id: ExecutionId) -> Result<Cancelling, Refusal> {
         let outcome = self.cancelled_outcome(account, id).await?;
         let mut waiter = self.0.waiters.register(id);
-        let link = self.0.links.link().await?;
-        match queue::cancel(&link, account, id, &outcome).await? {
+        let (link, cancelled) = self.ask_to_cancel(account, id, &outcome).await?;
+        match cancelled {
             Cancelled::Late(outcome) => Ok(Cancelling::Late(outcome.ending.state.into())),
             Cancelled::Unknown => self.cancel_recorded(account, id).await,
             Cancelled::Done { event, key, body } => {
@@ -81,6 +81,22 @@ impl Accept {
                 })
             }
         }
+    }
+
+    /// Asks, once more over a new link: asking twice is safe.
+    async fn ask_to_cancel(
+        &self,
+        account: AccountId,
+        id: ExecutionId,
+        outcome: &SealedOutcome,
+    ) -> Result<(Link, Cancelled), Refusal> {
+        let link = self.0.links.link().await?;
+        if let Ok(cancelled) = queue::cancel(&link, account, id, outcome).await {
+            return Ok((link, cancelled));
+        }
+        let link = self.0.links.link().await?;
+        let cancelled = queue::cancel(&link, account, id, outcome).await?;
+        Ok((link, cancelled))
     }
 
     /// Notes in the row that a cancel was asked for, so that a recovery knows it too.
