@@ -120,3 +120,55 @@ async fn handlers_get_their_context() {
     let source = "def handler(input, context): return [input, context.execution_id, context.remaining_ms() >= 0]";
     assert_eq!(output(&once(source, "null").await), r#"[null,"ex_1",true]"#);
 }
+
+#[tokio::test]
+async fn nothing_of_the_host_shows() {
+    let source = "import os\ndef read(path):\n    with open(path) as f: return f.read()\n\
+        def main(): return {'mounts': read('/proc/self/mountinfo'), 'groups': read('/proc/self/cgroup'), 'env': sorted(os.environ),\n\
+        'fds': sorted(int(n) for n in os.listdir('/proc/self/fd'))[:-1], 'root': sorted(os.listdir('/')), 'proc': [n for n in os.listdir('/proc') if not n.isdigit()],\n\
+        'dev': sorted(os.listdir('/dev')), 'sys': os.path.exists('/sys')}";
+    let told: serde_json::Value = serde_json::from_str(&output(&once(source, "{}").await)).unwrap();
+    let config = crate::world::config();
+    let mounts = told["mounts"].as_str().unwrap();
+    for path in [&config.rootfs, &config.state_dir, &config.nsjail] {
+        assert!(!mounts.contains(path.to_str().unwrap()), "{mounts}");
+    }
+    for line in mounts.lines() {
+        assert_eq!(line.split(' ').nth(3), Some("/"), "{line}");
+    }
+    let own: Vec<&str> = told["groups"].as_str().unwrap().lines().collect();
+    assert!(own.iter().all(|line| !line.contains("patchbay")), "{own:?}");
+    let names = [
+        "HOME",
+        "LANG",
+        "LD_BIND_NOW",
+        "MKL_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "PATH",
+        "TZ",
+    ];
+    assert_eq!(told["env"], serde_json::json!(names));
+    assert_eq!(told["fds"], serde_json::json!([0, 1, 2, 3]));
+    assert_eq!(
+        told["root"],
+        serde_json::json!([
+            "bin", "code", "dev", "etc", "layer", "lib", "lib64", "proc", "tmp", "usr"
+        ])
+    );
+    assert_eq!(
+        told["dev"],
+        serde_json::json!([
+            "fd", "full", "null", "random", "shm", "stderr", "stdin", "stdout", "urandom", "zero"
+        ])
+    );
+    assert!(
+        !told["proc"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|name| name == "meminfo"),
+        "{told}"
+    );
+    assert_eq!(told["sys"], false);
+}
