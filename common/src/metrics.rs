@@ -207,7 +207,7 @@ impl WorkerMetrics {
             losses: counter(
                 registry,
                 "patchbay_lost_leases_total",
-                "Leases of this worker that another one took.",
+                "Leases that another worker took while this one ran the execution.",
             )?,
             damaged: counter(
                 registry,

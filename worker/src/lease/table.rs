@@ -45,10 +45,18 @@ struct Held {
     token: Token,
     /// When the last renewal that was answered was sent, by the steady clock.
     sent: Duration,
-    /// User code may run: the own clock stops it.
-    running: bool,
+    phase: Phase,
     killer: Option<Killer>,
     sign: watch::Sender<Sign>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// User code may run: the own clock stops it.
+    Runs,
+    Stopped,
+    /// Its end was not forced, and is being told.
+    Over,
 }
 
 impl Held {
@@ -85,7 +93,7 @@ impl Leases {
         let held = Held {
             token: token.clone(),
             sent: since,
-            running: true,
+            phase: Phase::Runs,
             killer: None,
             sign,
         };
@@ -120,7 +128,7 @@ impl Leases {
     }
 
     /// Takes in the answer to a renewal of `tokens` that was sent at `sent`; gives
-    /// how many leases turned out to be lost.
+    /// how many executions were lost while they ran.
     pub(super) fn renewed(
         &self,
         tokens: &[(ExecutionId, Token)],
@@ -135,7 +143,8 @@ impl Leases {
                 continue;
             };
             if answer.lost.contains(id) {
-                lost += 1;
+                // One that does not run any more was perhaps finished a moment ago.
+                lost += usize::from(held.phase != Phase::Over);
                 held.raise(Sign::Lost);
                 continue;
             }
@@ -162,8 +171,8 @@ impl Leases {
         let now = self.0.clock.steady();
         let mut stopped = 0;
         for held in self.held().values_mut() {
-            if held.running && stale(held.sent, now) {
-                held.running = false;
+            if held.phase == Phase::Runs && stale(held.sent, now) {
+                held.phase = Phase::Stopped;
                 held.raise(Sign::Stop);
                 stopped += 1;
             }
@@ -182,8 +191,10 @@ impl Leases {
 
     /// Stops all that runs, to be handed back.
     pub fn stop_all(&self) {
-        for held in self.held().values_mut().filter(|held| held.running) {
-            held.running = false;
+        let mut table = self.held();
+        let running = table.values_mut().filter(|held| held.phase == Phase::Runs);
+        for held in running {
+            held.phase = Phase::Stopped;
             held.raise(Sign::Stop);
         }
     }
@@ -235,7 +246,10 @@ impl Lease {
     pub fn ran(&self) {
         let mut table = self.leases.held();
         if let Some(held) = self.mine(&mut table) {
-            held.running = false;
+            held.phase = match held.phase {
+                Phase::Runs | Phase::Over => Phase::Over,
+                Phase::Stopped => Phase::Stopped,
+            };
             held.killer = None;
         }
     }
