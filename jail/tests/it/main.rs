@@ -9,6 +9,7 @@ mod endings;
 mod first;
 mod hostile;
 mod house;
+mod imports;
 mod lifetimes;
 mod logs;
 mod modules;
