@@ -1,0 +1,152 @@
+//! What would get out, or at the template.
+
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+
+use jail::FailureCode;
+use serde_json::json;
+
+use super::Two;
+use crate::world::output;
+
+#[tokio::test]
+async fn nothing_but_the_scratch_places_can_be_written() {
+    let nothing =
+        json!({"written": ["/dev/shm", "/tmp"], "remounted": [], "unmounted": [], "devices": []});
+    let mut two = Two::behind_all_walls(hostile!("write_everywhere")).await;
+    assert_eq!(two.gets(json!({})).await, nothing);
+    two.other_is_well().await;
+
+    let mut open = Two::without(hostile!("write_everywhere"), |p| p.code_read_only = false).await;
+    assert_eq!(
+        open.gets(json!({})).await["written"],
+        json!(["/code", "/dev/shm", "/tmp"])
+    );
+}
+
+#[tokio::test]
+async fn the_template_can_not_be_looked_into() {
+    let mut two = Two::behind_all_walls(hostile!("template_proc")).await;
+    assert_eq!(two.gets(json!({})).await, json!([]));
+    two.other_is_well().await;
+
+    let mut open = Two::without(hostile!("template_proc"), |p| {
+        p.second_uid = false;
+        p.hide_template = false;
+        p.drop_capabilities = false;
+        p.allow.push("ptrace");
+    })
+    .await;
+    let reached = open.tries(&json!({})).await;
+    let reached = output(&reached);
+    for name in ["environ", "maps", "mem", "ptrace"] {
+        assert!(reached.contains(name), "{reached}");
+    }
+}
+
+#[tokio::test]
+async fn hiding_proc_entries_is_a_wall_of_its_own() {
+    let mut open = Two::without(hostile!("template_proc"), |p| p.proc_options = "subset=pid").await;
+    assert_eq!(open.gets(json!({})).await, json!(["cmdline", "status"]));
+}
+
+#[tokio::test]
+async fn what_the_template_passes_on_can_not_be_changed() {
+    let mut two = Two::behind_all_walls(hostile!("template_limits")).await;
+    for _ in 0..2 {
+        assert_eq!(two.gets(json!({})).await, json!([]));
+    }
+    two.other_is_well().await;
+
+    let mut open = Two::without(hostile!("template_limits"), |p| p.second_uid = false).await;
+    assert_eq!(open.gets(json!({})).await, json!(["prlimit"]));
+    let mut open = Two::without(hostile!("template_limits"), |p| {
+        p.second_uid = false;
+        p.drop_capabilities = false;
+    })
+    .await;
+    let changed = open.gets(json!({})).await;
+    assert_eq!(changed, json!(["prlimit", "nice", "affinity", "policy"]));
+}
+
+#[tokio::test]
+async fn no_signal_reaches_the_template() {
+    let mut two = Two::behind_all_walls(hostile!("template_signals")).await;
+    for _ in 0..3 {
+        // SIGCONT may be sent within a session; pid 1 is not stopped.
+        assert_eq!(two.gets(json!({})).await, json!([18]));
+        assert!(two.hostile.is_reusable());
+    }
+    two.other_is_well().await;
+
+    let mut open = Two::without(hostile!("template_signals"), |p| p.second_uid = false).await;
+    assert!(open.gets(json!({})).await.as_array().unwrap().len() > 50);
+}
+
+#[tokio::test]
+async fn no_namespace_can_be_made_or_entered() {
+    let mut two = Two::behind_all_walls(hostile!("unshare")).await;
+    let refused = json!({"unshare": "EPERM", "clone": "EPERM", "clone3": "ENOSYS", "setns": "EPERM", "chroot": "EPERM"});
+    assert_eq!(two.gets(json!({})).await, refused);
+    two.other_is_well().await;
+
+    let mut open = Two::without(hostile!("unshare"), |p| p.seccomp = false).await;
+    let met = open.gets(json!({})).await;
+    assert_eq!(
+        (&met["unshare"], &met["clone"]),
+        (&json!("done"), &json!("done"))
+    );
+}
+
+#[tokio::test]
+async fn tracing_and_the_wide_side_of_the_kernel_are_refused() {
+    let mut two = Two::behind_all_walls(hostile!("ptrace")).await;
+    let met = two.gets(json!({})).await;
+    for (name, word) in met.as_object().unwrap() {
+        assert_eq!(word, "EPERM", "{name}");
+    }
+    two.other_is_well().await;
+
+    let mut open = Two::without(hostile!("ptrace"), |p| p.allow.push("ptrace")).await;
+    assert_eq!(open.gets(json!({})).await["ptrace"], "done");
+}
+
+#[tokio::test]
+async fn there_is_nobody_on_the_network() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let name = format!("patchbay-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _listener = UnixListener::bind_addr(&address).unwrap();
+    let input = json!({"port": port, "abstract": name});
+    let alone = json!({"interfaces": ["lo"], "host": "ECONNREFUSED", "abstract": "ECONNREFUSED", "outside": "ENETUNREACH",
+        "netlink": "EAFNOSUPPORT", "packet": "EAFNOSUPPORT", "raw": "EPERM"});
+    let mut two = Two::behind_all_walls(hostile!("network")).await;
+    assert_eq!(two.gets(input.clone()).await, alone);
+    two.other_is_well().await;
+
+    let mut open = Two::without(hostile!("network"), |p| p.own_net = false).await;
+    let met = open.gets(input).await;
+    assert_eq!(
+        (&met["host"], &met["abstract"]),
+        (&json!("done"), &json!("done"))
+    );
+}
+
+#[tokio::test]
+async fn a_forged_frame_is_no_answer() {
+    let mut two = Two::behind_all_walls(hostile!("forged_frame")).await;
+    for how in ["forge", "junk", "long", "not json", "descriptors"] {
+        two.fails(json!({"how": how}), FailureCode::Killed).await;
+        two.other_is_well().await;
+    }
+    two.fails(json!({"how": "endless"}), FailureCode::OutputTooLarge)
+        .await;
+    two.fails(json!({"how": "close"}), FailureCode::Exit).await;
+    assert_eq!(two.gets(json!({"how": "not at all"})).await, "real");
+    two.other_is_well().await;
+
+    let mut open = Two::without(hostile!("forged_frame"), |p| p.strict_frames = false).await;
+    assert_eq!(open.gets(json!({"how": "forge"})).await, "forged");
+}
