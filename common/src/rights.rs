@@ -45,7 +45,8 @@ pub fn drop_to(user: Option<&str>) -> Result<(), RightsError> {
 fn become_user(uid: Uid, gid: Gid) -> Result<(), RightsError> {
     let step = |step| move |source| RightsError::Step { step, source };
     // The kernel forgets it with the change of ids; a supervisor counts on it.
-    let dies_with_parent = prctl::get_pdeathsig().map_err(step("asking for the parent's signal"))?;
+    let dies_with_parent =
+        prctl::get_pdeathsig().map_err(step("asking for the parent's signal"))?;
     setgroups(&[gid]).map_err(step("dropping groups"))?;
     setresgid(gid, gid, gid).map_err(step("changing the group"))?;
     // From here on the kernel has cleared every capability (capabilities(7)).
