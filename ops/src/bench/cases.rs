@@ -68,7 +68,12 @@ impl Case {
 }
 
 /// One slice of `case`, about `span` long, with CPU and faults.
-pub(super) async fn measure(setting: &Setting, case: Case, span: Duration, round: u64) -> Result<Slice> {
+pub(super) async fn measure(
+    setting: &Setting,
+    case: Case,
+    span: Duration,
+    round: u64,
+) -> Result<Slice> {
     match case {
         Case::Spawn(n) => {
             let callers = (0..n).map(|_| Spawner(setting.host.clone())).collect();

@@ -17,7 +17,10 @@ pub(super) trait Caller: Send + 'static {
 /// Runs the callers side by side for `span`; they are given back for the next slice.
 ///
 /// CPU and faults of the slice are the caller's to add.
-pub(super) async fn closed_loop<C: Caller>(callers: Vec<C>, span: Duration) -> Result<(Vec<C>, Slice)> {
+pub(super) async fn closed_loop<C: Caller>(
+    callers: Vec<C>,
+    span: Duration,
+) -> Result<(Vec<C>, Slice)> {
     let began = Instant::now();
     let mut running = JoinSet::new();
     for (at, mut caller) in callers.into_iter().enumerate() {

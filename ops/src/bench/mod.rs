@@ -155,7 +155,7 @@ async fn gated(setting: &Setting, effort: Effort) -> Result<()> {
         });
         if best
             .as_ref()
-            .is_some_and(|best| best.iter().all(|goal| goal.is_met()))
+            .is_some_and(|best| best.iter().all(report::Judged::is_met))
         {
             break;
         }

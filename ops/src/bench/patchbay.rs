@@ -192,7 +192,10 @@ impl Caller for Async {
 const SLEEPERS: usize = 16;
 
 /// Keeps every background slot of the account for about `span`; the sleepers' ids.
-pub(super) async fn fill_background(target: &Target, span: std::time::Duration) -> Result<Vec<String>> {
+pub(super) async fn fill_background(
+    target: &Target,
+    span: std::time::Duration,
+) -> Result<Vec<String>> {
     target
         .publish(
             "sleeper",

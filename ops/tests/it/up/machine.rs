@@ -42,7 +42,7 @@ pub(super) fn groups_of(workers: &[u32]) -> Vec<String> {
     workers
         .iter()
         .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok())
-        .flat_map(|entries| entries.flatten())
+        .flat_map(Iterator::flatten)
         .filter_map(|entry| fs::read_link(entry.path()).ok())
         .filter(|target| target.starts_with("/run/patchbay-uids"))
         .filter_map(|target| Some(target.file_name()?.to_str()?.to_owned()))
