@@ -17,6 +17,7 @@ json = use("json")
 module = use("module")
 
 fork, wait4, waitpid, kill, _exit = posix.fork, posix.wait4, posix.waitpid, posix.kill, posix._exit
+getpid = posix.getpid
 collect, freeze = gc.collect, gc.freeze
 
 
@@ -48,6 +49,8 @@ def bind(order, mode):
     before = house.shown()
     answer, bound = module.load(order["code"], describe=mode == 1)
     house.flush()
+    if getpid() != 1:
+        _exit(0)  # a process that the import forked came back here: it is no template
     if bound is not None:
         why = house.unsafe_to_fork()
         if why is None and house.shown() != before:

@@ -54,6 +54,16 @@ async fn an_import_that_ends_or_leaves_its_process_is_an_import_error() {
 }
 
 #[tokio::test]
+async fn a_process_that_the_import_forked_is_never_the_template() {
+    let host = host();
+    let source = "import os\nP = os.fork()\nif P: os.waitpid(P, 0)\ndef main(): return [P > 0, os.getppid()]";
+    let mut sandbox = sandbox(&host, source).await;
+    for _ in 0..2 {
+        assert_eq!(output(&run(&mut sandbox, "{}").await), "[true,1]");
+    }
+}
+
+#[tokio::test]
 async fn an_import_that_prints_without_end_is_ended_in_time() {
     let source = "while True: print('x' * 1000)\ndef main(): pass";
     refused(source, Duration::from_millis(500), "longer than").await;
