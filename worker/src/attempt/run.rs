@@ -55,6 +55,7 @@ async fn prepare(
     Attempted { work, entry }: Attempted<'_>,
 ) -> Result<Ready, AttemptError> {
     lease.fresh().await?;
+    lease.begin();
     let timeout = Duration::from_millis(entry.timeout_ms.into());
     let built = worker
         .versions

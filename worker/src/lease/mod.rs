@@ -20,10 +20,12 @@
 //!
 //! **What it doesn't do.** It never finishes or hands back: that is the attempt's.
 
+mod holding;
 mod keeper;
 mod table;
 
 #[cfg(doc)]
 use common::limits;
+pub use holding::{Lease, Lost};
 pub use keeper::{Keeper, KeeperError, KeeperParts};
-pub use table::{Lease, Leases, Lost, Sign};
+pub use table::{Leases, Sign};

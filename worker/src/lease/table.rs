@@ -11,6 +11,8 @@ use common::queue::{Renewed, Token};
 use jail::Killer;
 use tokio::sync::{Notify, watch};
 
+use super::holding::Lease;
+
 /// What an attempt must do. Signs only rise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
@@ -23,35 +25,32 @@ pub enum Sign {
     Lost,
 }
 
-/// The lease was taken by another, or is gone.
-#[derive(Debug, thiserror::Error)]
-#[error("the lease is lost")]
-pub struct Lost;
-
 /// All that is held. Handles share it.
 #[derive(Clone, Debug)]
-pub struct Leases(Arc<Shared>);
+pub struct Leases(pub(super) Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
-    clock: SharedClock,
+pub(super) struct Shared {
+    pub(super) clock: SharedClock,
     held: Mutex<HashMap<ExecutionId, Held>>,
     /// After each change that somebody may wait for.
-    changed: Notify,
+    pub(super) changed: Notify,
 }
 
 #[derive(Debug)]
-struct Held {
-    token: Token,
+pub(super) struct Held {
+    pub(super) token: Token,
     /// When the last renewal that was answered was sent, by the steady clock.
-    sent: Duration,
-    phase: Phase,
-    killer: Option<Killer>,
-    sign: watch::Sender<Sign>,
+    pub(super) sent: Duration,
+    pub(super) phase: Phase,
+    pub(super) killer: Option<Killer>,
+    pub(super) sign: watch::Sender<Sign>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
+    /// No user code runs yet: the own clock has nothing to stop.
+    Before,
     /// User code may run: the own clock stops it.
     Runs,
     Stopped,
@@ -93,7 +92,7 @@ impl Leases {
         let held = Held {
             token: token.clone(),
             sent: since,
-            phase: Phase::Runs,
+            phase: Phase::Before,
             killer: None,
             sign,
         };
@@ -101,12 +100,7 @@ impl Leases {
         if let Some(mut older) = older {
             older.raise(Sign::Lost);
         }
-        Lease {
-            leases: self.clone(),
-            id,
-            token,
-            signs,
-        }
+        Lease::new(self.clone(), id, token, signs)
     }
 
     #[must_use]
@@ -192,106 +186,20 @@ impl Leases {
     /// Stops all that runs, to be handed back.
     pub fn stop_all(&self) {
         let mut table = self.held();
-        let running = table.values_mut().filter(|held| held.phase == Phase::Runs);
-        for held in running {
+        let begun = |held: &&mut Held| matches!(held.phase, Phase::Before | Phase::Runs);
+        for held in table.values_mut().filter(begun) {
             held.phase = Phase::Stopped;
             held.raise(Sign::Stop);
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<ExecutionId, Held>> {
+    pub(super) fn held(&self) -> MutexGuard<'_, HashMap<ExecutionId, Held>> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn stale(sent: Duration, now: Duration) -> bool {
+pub(super) fn stale(sent: Duration, now: Duration) -> bool {
     now.saturating_sub(sent) > limits::STOP_SANDBOX
-}
-
-/// One execution held by this process. Dropping it takes it out of the table.
-#[derive(Debug)]
-pub struct Lease {
-    leases: Leases,
-    id: ExecutionId,
-    token: Token,
-    signs: watch::Receiver<Sign>,
-}
-
-impl Lease {
-    /// What the attempt must do now.
-    #[must_use]
-    pub fn sign(&self) -> Sign {
-        *self.signs.borrow()
-    }
-
-    /// Waits until the attempt must do something else than run.
-    pub async fn stopped(&self) -> Sign {
-        let mut signs = self.signs.clone();
-        let sign = signs.wait_for(|sign| *sign > Sign::Run).await;
-        sign.map_or(Sign::Lost, |sign| *sign)
-    }
-
-    /// Gives the table what kills the sandbox; where the attempt was told to stop
-    /// already, it is killed now.
-    pub fn attach(&self, killer: Killer) {
-        let mut table = self.leases.held();
-        match self.mine(&mut table) {
-            Some(held) if *held.sign.borrow() == Sign::Run => held.killer = Some(killer),
-            _ => killer.kill(),
-        }
-    }
-
-    /// No user code runs any more: the own clock has nothing to stop, and the
-    /// sandbox may go on to another execution.
-    pub fn ran(&self) {
-        let mut table = self.leases.held();
-        if let Some(held) = self.mine(&mut table) {
-            held.phase = match held.phase {
-                Phase::Runs | Phase::Over => Phase::Over,
-                Phase::Stopped => Phase::Stopped,
-            };
-            held.killer = None;
-        }
-    }
-
-    /// Waits until the lease is known to hold: at once as a rule, after the next
-    /// renewal where the last one is too long ago.
-    ///
-    /// # Errors
-    /// Where it turns out to be lost.
-    pub async fn fresh(&self) -> Result<(), Lost> {
-        loop {
-            let changed = self.leases.0.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.sign() == Sign::Lost {
-                return Err(Lost);
-            }
-            let now = self.leases.0.clock.steady();
-            let sent = self.mine(&mut self.leases.held()).map(|held| held.sent);
-            match sent {
-                None => return Err(Lost),
-                Some(sent) if !stale(sent, now) => return Ok(()),
-                Some(_) => changed.await,
-            }
-        }
-    }
-
-    /// Its place in the table, unless a younger lease of the same execution has it.
-    fn mine<'a>(&self, table: &'a mut HashMap<ExecutionId, Held>) -> Option<&'a mut Held> {
-        table
-            .get_mut(&self.id)
-            .filter(|held| held.token == self.token)
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let mut table = self.leases.held();
-        if self.mine(&mut table).is_some() {
-            table.remove(&self.id);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -327,6 +235,7 @@ mod tests {
         let leases = Leases::new(clock.clone());
         let id = ExecutionId::new(clock.as_ref());
         let lease = leases.hold(id, token(1), Duration::ZERO);
+        lease.begin();
         later(&clock, limits::STOP_SANDBOX);
         assert_eq!(leases.stop_stale(), 0);
         assert_eq!(lease.sign(), Sign::Run);
@@ -341,6 +250,7 @@ mod tests {
         let leases = Leases::new(clock.clone());
         let id = ExecutionId::new(clock.as_ref());
         let lease = leases.hold(id, token(1), Duration::ZERO);
+        lease.begin();
         let sent = later(&clock, limits::RENEW_EVERY);
         let tokens = leases.tokens();
         // The answer takes its time.
@@ -350,6 +260,20 @@ mod tests {
         later(&clock, MOMENT);
         assert_eq!(leases.stop_stale(), 1);
         assert_eq!(lease.sign(), Sign::Stop);
+    }
+
+    #[test]
+    fn what_was_delivered_long_ago_waits_for_a_renewal_instead_of_being_stopped() {
+        let clock = clock();
+        let leases = Leases::new(clock.clone());
+        let id = ExecutionId::new(clock.as_ref());
+        let now = later(&clock, limits::LEASE);
+        let lease = leases.hold(id, token(1), Duration::ZERO);
+        assert_eq!(leases.stop_stale(), 0);
+        leases.renewed(&leases.tokens(), now, &Renewed::default());
+        lease.begin();
+        assert_eq!(leases.stop_stale(), 0);
+        assert_eq!(lease.sign(), Sign::Run);
     }
 
     #[test]

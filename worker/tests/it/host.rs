@@ -43,6 +43,29 @@ async fn the_thread_that_handles_what_strangers_send_may_kill_and_nothing_else()
 }
 
 #[tokio::test]
+async fn a_worker_that_cannot_bound_processes_does_not_start_and_says_so() {
+    let rig = Rig::new().await;
+    // A mount namespace in which that controller, or all of version 2, is hidden.
+    let hide = "at=/sys/fs/cgroup; [ ! -d $at/pids ] || at=$at/pids; \
+                mount -t tmpfs none $at && exec \"$0\"";
+    let way = [
+        "unshare",
+        "-m",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        hide,
+    ];
+    let mut worker = rig.start_by(&way, &[]);
+    let status = worker.ended().await;
+    assert!(!status.success());
+    let log = worker.log();
+    assert!(log.contains("pids"), "{log}");
+    assert_eq!(rig.processes().await, 0);
+}
+
+#[tokio::test]
 async fn its_metrics_are_clean() {
     let rig = Rig::new().await;
     let function = rig.function("def main(): return 1\n").await;

@@ -1,0 +1,247 @@
+//! A queue, a database, functions, and workers as processes that may be killed.
+
+mod processes;
+mod stores;
+
+use std::time::Duration;
+
+use common::clock::{Clock as _, SystemClock};
+use common::db::executions;
+use common::entry::Entry;
+use common::execution::{Failure, FinalState, Lane, Logs, SealedOutcome, State};
+use common::ids::ExecutionId;
+use common::names::FunctionName;
+use common::queue::{self, Accept, Accepted, Bounds, Owner, Period, Watched};
+use common::testing::given::{self, Tenant};
+use common::testing::{self, Queue, Role, TestDatabase, wait_until};
+use common::vault::{Purpose, Vault};
+
+pub(crate) use processes::{Scheduler, sandbox_alive};
+
+/// Long enough for a slow machine, short enough to notice a hang.
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
+
+/// What every test stands on.
+pub(crate) struct Rig {
+    pub(crate) database: TestDatabase,
+    pub(crate) queue: Queue,
+    pub(crate) vault: Vault,
+    redis_url: String,
+}
+
+/// How to ask for an execution.
+pub(crate) struct Ask<'a> {
+    pub(crate) input: &'a str,
+    pub(crate) lane: Lane,
+    pub(crate) timeout: Duration,
+    pub(crate) once: bool,
+}
+
+impl Default for Ask<'_> {
+    fn default() -> Self {
+        Self {
+            input: "{}",
+            lane: Lane::Interactive,
+            timeout: Duration::from_secs(20),
+            once: false,
+        }
+    }
+}
+
+/// An outcome, opened.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) sealed: SealedOutcome,
+    pub(crate) output: Option<String>,
+    pub(crate) error: Option<Failure>,
+    pub(crate) logs: Logs,
+}
+
+impl Outcome {
+    pub(crate) fn state(&self) -> FinalState {
+        self.sealed.ending.state
+    }
+}
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        let database = testing::database().await;
+        let queue = testing::queue(&database).await;
+        Self::over(database, queue, testing::redis_url())
+    }
+
+    /// Over servers of one's own.
+    pub(crate) fn over(database: TestDatabase, queue: Queue, redis_url: String) -> Self {
+        Self {
+            vault: database.vault(Role::Api),
+            database,
+            queue,
+            redis_url,
+        }
+    }
+
+    /// A function of one version that is ready.
+    pub(crate) async fn function(&self, code: &str) -> Tenant {
+        let (account, user) = given::account(&self.database).await;
+        let (namespace, namespace_name) = given::namespace(&self.database, account).await;
+        let function_name: FunctionName = "f".parse().unwrap();
+        let place = (account, namespace);
+        let (function, version) = given::version(&self.database, place, &function_name, code).await;
+        Tenant {
+            account,
+            user,
+            namespace,
+            namespace_name,
+            function,
+            function_name,
+            version,
+        }
+    }
+
+    /// Accepts an execution, as an api does.
+    pub(crate) async fn accept(&self, tenant: &Tenant, ask: &Ask<'_>) -> ExecutionId {
+        let id = ExecutionId::new(&SystemClock);
+        let input = self
+            .vault
+            .seal(
+                tenant.account,
+                Purpose::Input,
+                id.uuid(),
+                ask.input.as_bytes(),
+            )
+            .await
+            .unwrap();
+        let entry = Entry {
+            once: ask.once,
+            timeout_ms: u32::try_from(ask.timeout.as_millis()).unwrap(),
+            input,
+            ..tenant.entry()
+        };
+        self.accept_body(tenant, id, ask.lane, &entry.encode())
+            .await;
+        id
+    }
+
+    pub(crate) async fn accept_body(
+        &self,
+        tenant: &Tenant,
+        id: ExecutionId,
+        lane: Lane,
+        body: &[u8],
+    ) {
+        let accept = Accept {
+            id,
+            owner: Owner {
+                account: tenant.account,
+                namespace: tenant.namespace,
+                function: tenant.function,
+                version: tenant.version,
+            },
+            lane,
+            period: Period {
+                name: "2026-01-01",
+                ends: SystemClock.now() + Duration::from_secs(3_600),
+            },
+            bounds: Bounds {
+                quota: None,
+                concurrency: 64,
+                background: 48,
+                queued: 10_000,
+                function_concurrency: None,
+            },
+            key: None,
+            checked: false,
+            attempts: 1,
+            body,
+            waiter: None,
+        };
+        let accepted = wait_until("the queue accepts", BOUND, async || {
+            let link = self
+                .queue
+                .links
+                .link()
+                .await
+                .map_err(|error| error.to_string())?;
+            let accepted = queue::accept(&link, &accept).await;
+            accepted.map_err(|error| error.to_string())
+        })
+        .await;
+        assert_eq!(accepted, Accepted::New);
+    }
+
+    pub(crate) async fn call(&self, tenant: &Tenant, input: &str) -> Outcome {
+        let ask = Ask {
+            input,
+            ..Ask::default()
+        };
+        let id = self.accept(tenant, &ask).await;
+        self.outcome(tenant, id).await
+    }
+
+    /// Waits until the execution has ended in the queue.
+    pub(crate) async fn outcome(&self, tenant: &Tenant, id: ExecutionId) -> Outcome {
+        let sealed = wait_until("the execution ends", BOUND, async || {
+            match self.watch(tenant, id).await {
+                Some(Watched::Final { outcome, .. }) => Ok(outcome),
+                seen => Err(seen),
+            }
+        })
+        .await;
+        self.open(tenant, id, sealed).await
+    }
+
+    /// Waits until somebody runs the execution.
+    pub(crate) async fn running(&self, tenant: &Tenant, id: ExecutionId) {
+        wait_until("the execution is leased", BOUND, async || {
+            match self.watch(tenant, id).await {
+                Some(Watched::Open {
+                    state: State::Running,
+                    ..
+                }) => Ok(()),
+                seen => Err(seen),
+            }
+        })
+        .await;
+    }
+
+    /// How the execution stands; `None` while the partition is recovering.
+    pub(crate) async fn watch(&self, tenant: &Tenant, id: ExecutionId) -> Option<Watched> {
+        let link = self.queue.links.link().await.ok()?;
+        queue::watch(&link, tenant.account, id, None).await.ok()
+    }
+
+    /// Waits until the execution's row is final.
+    pub(crate) async fn recorded(&self, tenant: &Tenant, id: ExecutionId) -> Outcome {
+        let database = self.database.connect(Role::Api);
+        let sealed = wait_until("the outcome is recorded", BOUND, async || {
+            let client = database.client().await.map_err(|error| error.to_string())?;
+            let row = executions::find(&client, tenant.account, id).await;
+            let row = row.map_err(|error| error.to_string())?;
+            let outcome = row.and_then(|row| row.outcome);
+            outcome.ok_or_else(|| "not final".to_owned())
+        })
+        .await;
+        self.open(tenant, id, sealed).await
+    }
+
+    async fn open(&self, tenant: &Tenant, id: ExecutionId, sealed: SealedOutcome) -> Outcome {
+        let open = async |purpose, value: &Option<Vec<u8>>| match value {
+            None => None,
+            Some(value) => Some(
+                self.vault
+                    .open(tenant.account, purpose, id.uuid(), value)
+                    .await
+                    .unwrap(),
+            ),
+        };
+        let output = open(Purpose::Output, &sealed.output).await;
+        let error = open(Purpose::Error, &sealed.error).await;
+        let logs = open(Purpose::Logs, &sealed.logs).await;
+        Outcome {
+            output: output.map(|text| String::from_utf8(text).unwrap()),
+            error: error.map(|text| serde_json::from_slice(&text).unwrap()),
+            logs: logs.map_or_else(Logs::default, |text| serde_json::from_slice(&text).unwrap()),
+            sealed,
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a test looks at, or does, in Redis and PostgreSQL themselves.
+
+use std::collections::HashMap;
+
+use common::clock::{Clock as _, SystemClock};
+use common::db::{executions, processes};
+use common::execution::{Ending, ErrorCode, FinalState, SealedOutcome, State};
+use common::ids::ExecutionId;
+use common::queue::{self, Cancelled, StreamKind};
+use common::testing::given::Tenant;
+use common::testing::{Role, wait_until};
+use nix::unistd::Pid;
+
+use super::{BOUND, Rig};
+
+impl Rig {
+    /// Asks to cancel an execution that runs, as an api does.
+    pub(crate) async fn cancel(&self, tenant: &Tenant, id: ExecutionId) {
+        let link = self.queue.link().await;
+        let instead = SealedOutcome {
+            ending: Ending {
+                state: FinalState::Cancelled,
+                error_code: Some(ErrorCode::Cancelled),
+                attempt: 0,
+                started_at: None,
+                finished_at: SystemClock.now(),
+                duration_us: None,
+                cpu_us: None,
+                memory_peak_bytes: None,
+            },
+            output: None,
+            error: None,
+            logs: None,
+        };
+        let cancelled = queue::cancel(&link, tenant.account, id, &instead).await;
+        assert!(matches!(cancelled.unwrap(), Cancelled::Asked { .. }));
+    }
+
+    /// Waits until the execution's row says so.
+    pub(crate) async fn row_is(&self, tenant: &Tenant, id: ExecutionId, state: State) {
+        let database = self.database.connect(Role::Api);
+        wait_until("the row is written", BOUND, async || {
+            let client = database.client().await.unwrap();
+            let row = executions::find(&client, tenant.account, id).await.unwrap();
+            let seen = row.map(|row| row.state);
+            (seen == Some(state)).then_some(()).ok_or(seen)
+        })
+        .await;
+    }
+
+    /// How many entries were set aside.
+    pub(crate) async fn set_aside(&self) -> usize {
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        redis::cmd("XLEN")
+            .arg(self.queue.partition.key("damaged"))
+            .query_async(&mut connection)
+            .await
+            .unwrap()
+    }
+
+    /// Puts an entry of these fields into a stream, as no script of ours does.
+    pub(crate) async fn plant(&self, stream: StreamKind, fields: &[(&str, &str)]) {
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let _: String = redis::cmd("XADD")
+            .arg(self.queue.partition.stream(stream))
+            .arg("*")
+            .arg(fields)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    /// The server's process, for a Redis of the test's own.
+    pub(crate) async fn redis_pid(&self) -> Pid {
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let told: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let pid = told
+            .lines()
+            .find_map(|line| line.strip_prefix("process_id:"))
+            .unwrap();
+        Pid::from_raw(pid.trim().parse().unwrap())
+    }
+
+    /// Empties the whole Redis: only for one of the test's own.
+    pub(crate) async fn flush(&self) {
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let _: String = redis::cmd("FLUSHALL")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    /// Has PostgreSQL write all it has to its files.
+    pub(crate) async fn checkpoint(&self) {
+        let client = self.database.connect(Role::Owner).client().await.unwrap();
+        client.batch_execute("checkpoint").await.unwrap();
+    }
+
+    /// The consumers of every stream's group.
+    pub(crate) async fn consumers(&self) -> Vec<String> {
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let mut names = Vec::new();
+        for stream in StreamKind::ALL {
+            let found: Vec<HashMap<String, redis::Value>> = redis::cmd("XINFO")
+                .arg("CONSUMERS")
+                .arg(self.queue.partition.stream(stream))
+                .arg(queue::GROUP)
+                .query_async(&mut connection)
+                .await
+                .unwrap();
+            for mut consumer in found {
+                let name = consumer.remove("name").unwrap();
+                names.push(redis::from_redis_value(name).unwrap());
+            }
+        }
+        names
+    }
+
+    /// How many processes have a row.
+    pub(crate) async fn processes(&self) -> usize {
+        let client = self
+            .database
+            .connect(Role::Scheduler)
+            .client()
+            .await
+            .unwrap();
+        processes::list(&client).await.unwrap().len()
+    }
+}
