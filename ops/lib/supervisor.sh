@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Keeping processes: runit's runsvdir with one directory per process in
-# $home/service. runsv starts again within a second whatever ends, for ever.
+# $home/service. runsv starts again within a second whatever ends, for ever; a
+# runsv that is killed itself is back within five.
 # Sourced after say.sh and place.sh.
 #
 # What always holds: a process is a child of its runsv and dies with it
