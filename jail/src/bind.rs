@@ -105,10 +105,18 @@ impl GenericSandbox {
             next: None,
             single_use: single_use.is_some(),
             file_cache,
+            has_run: false,
             cancelled: Arc::new(AtomicBool::new(false)),
         };
-        sandbox.fork_ahead().await?;
-        let sandbox = Ok(sandbox);
+        let sandbox = match sandbox.fork_ahead().await {
+            Ok(()) => Ok(sandbox),
+            // Its answer was the last it did: that is the module's doing, and would be again.
+            Err(SandboxError::Control(_)) => Err(Failure::new(
+                FailureCode::ImportError,
+                "the module ended its process once it was imported",
+            )),
+            Err(error) => return Err(error),
+        };
         Ok(Bound { sandbox, log })
     }
 

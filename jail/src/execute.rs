@@ -79,11 +79,21 @@ impl Sandbox {
             serde_json::to_vec(&told).map_err(|error| SandboxError::Channel(error.into()))?;
         let bytes = frame(Kind::Request, told.len() as u64, &[&told, request.input]);
         let deadline = before.at + request.timeout;
-        match timeout(request.timeout, channel.answer.send(&bytes)).await {
-            Ok(Ok(())) => {}
-            // It reads the whole input before it runs anything: nothing has run.
-            Ok(Err(_)) | Err(_) => return Err(SandboxError::Gone),
+        // It reads the whole input before it runs anything: where this fails, nothing has run.
+        let unsent = match timeout(request.timeout, channel.answer.send(&bytes)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(_)) if self.has_run => return Err(SandboxError::Gone),
+            // Dead so soon after its import, it would be so in every sandbox.
+            Ok(Err(_)) => Some(Reason::Died),
+            Err(_) => Some(Reason::Timeout),
+        };
+        if let Some(reason) = unsent {
+            self.jail.kill();
+            let evidence = self.evidence(&before, reason, &request)?;
+            let took = before.at.elapsed();
+            return self.conclude(channel, &before, &evidence, took).await;
         }
+        self.has_run = true;
         let bound = HEADER + request.output_bytes.max(FAILURE_BYTES);
         let mut reason = self.watch(&mut channel, deadline, bound, &before).await;
         if reason == Reason::Died && self.cancelled.load(Ordering::Acquire) {

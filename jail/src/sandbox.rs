@@ -156,6 +156,8 @@ pub struct Sandbox {
     pub(crate) next: Option<Channel>,
     /// The import made it unfit for forking: one execution, in the template itself.
     pub(crate) single_use: bool,
+    /// An execution was handed over, so its import did not spoil it.
+    pub(crate) has_run: bool,
     /// Page cache of the group when it was last looked at.
     pub(crate) file_cache: u64,
     pub(crate) cancelled: Arc<AtomicBool>,

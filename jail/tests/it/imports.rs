@@ -53,6 +53,34 @@ async fn an_import_that_ends_or_leaves_its_process_is_an_import_error() {
     }
 }
 
+/// Else the worker would try it in one sandbox after the other, for ever.
+#[tokio::test]
+async fn a_version_that_dies_after_its_import_is_its_own_failure() {
+    let host = host();
+    for after in ["0", "0.001", "0.02"] {
+        let source = format!(
+            "import os, threading\nthreading.Timer({after}, os._exit, (0,)).start()\ndef main():\n    import time\n    time.sleep(5)"
+        );
+        for _ in 0..3 {
+            let generic = host.boot().await.unwrap();
+            let bound = generic
+                .bind(&Code::single(&source), &LIMITS, IMPORT)
+                .await
+                .unwrap();
+            let code = match bound.sandbox {
+                Ok(mut sandbox) => failure(&run(&mut sandbox, "{}").await).code,
+                Err(failure) => failure.code,
+            };
+            let own = [
+                FailureCode::ImportError,
+                FailureCode::Killed,
+                FailureCode::Exit,
+            ];
+            assert!(own.contains(&code), "{code:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_process_that_the_import_forked_is_never_the_template() {
     let host = host();
