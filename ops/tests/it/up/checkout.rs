@@ -247,7 +247,9 @@ impl Drop for Checkout {
     }
 }
 
+/// Nothing is made where the tests weren't started as they must be.
 fn scratch(name: &str) -> PathBuf {
+    variable_of_tests("PATCHBAY_ROOTFS");
     let made = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
     fs::create_dir_all(&made).unwrap();
     made
