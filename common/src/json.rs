@@ -232,8 +232,7 @@ impl Reader<'_> {
                 b'"' => {
                     self.at += 1;
                     // Whole runs between ASCII bytes of a checked UTF-8 text.
-                    return String::from_utf8(text)
-                        .map_err(|_| self.wrong("this is not UTF-8"));
+                    return String::from_utf8(text).map_err(|_| self.wrong("this is not UTF-8"));
                 }
                 b'\\' => {
                     let c = self.escape()?;
@@ -424,12 +423,33 @@ mod tests {
         };
         assert_eq!((line, column), (3, 3));
         for text in [
-            "", " ", "{", "[1,]", "{\"a\":1,}", "01", "1.", "-", "tru", "[1] 2", "\"a", "\"\n\"",
-            "'a'", "\"\\x\"", "\"\\u12g4\"", "{a:1}", "nulll", "1e", "+1", "\u{a0}1",
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            "-",
+            "tru",
+            "[1] 2",
+            "\"a",
+            "\"\n\"",
+            "'a'",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "{a:1}",
+            "nulll",
+            "1e",
+            "+1",
+            "\u{a0}1",
         ] {
             assert!(matches!(fault(text), Fault::Syntax { .. }), "{text:?}");
         }
-        assert!(matches!(read(b"\"\xff\""), Err(Fault::Syntax { column: 2, .. })));
+        assert!(matches!(
+            read(b"\"\xff\""),
+            Err(Fault::Syntax { column: 2, .. })
+        ));
         assert!(matches!(read(b"{\0\"\0"), Err(Fault::Syntax { .. })));
     }
 
