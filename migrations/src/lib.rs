@@ -51,7 +51,12 @@ mod tests {
     fn numbers_count_from_one_and_match_the_file_names() {
         for set in [MAIN, KEYS] {
             for (at, file) in set.iter().enumerate() {
-                assert_eq!(usize::try_from(file.number).unwrap(), at + 1, "{}", file.name);
+                assert_eq!(
+                    usize::try_from(file.number).unwrap(),
+                    at + 1,
+                    "{}",
+                    file.name
+                );
                 assert!(file.name.starts_with(&format!("{:04}_", file.number)));
             }
         }
