@@ -186,9 +186,7 @@ async fn durable(setting: &Setting, n: usize, span: Duration) -> Result<Slice> {
             .cpu_us
             .push((group.name, after.cpu_us.saturating_sub(before.cpu_us)));
     }
-    for id in sleepers {
-        patchbay::wait_until_final(&setting.target, &id).await?;
-    }
+    patchbay::cancel(&setting.target, &sleepers).await?;
     for caller in &callers {
         if let Some(id) = &caller.last {
             patchbay::wait_until_final(&setting.target, id).await?;

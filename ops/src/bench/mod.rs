@@ -113,13 +113,14 @@ fn ours(setting: &Setting) -> Result<u64> {
 /// # Errors
 /// Where a call fails, or a goal is missed.
 pub async fn main(effort: Effort, gate: bool) -> Result<()> {
-    let setting = Setting::read()?;
+    let setting = Setting::read().await?;
     let result = if gate {
         gated(&setting, effort).await
     } else {
         once(&setting, effort).await
     };
-    let Setting { host, .. } = setting;
+    let Setting { host, target, .. } = setting;
+    target.revoke().await?;
     anyhow::ensure!(
         host.close(Duration::from_secs(20)),
         "sandboxes of the floors are left"

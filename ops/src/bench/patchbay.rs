@@ -58,6 +58,15 @@ impl Target {
         self.publish("plus_one", CODE).await
     }
 
+    /// Revokes the key of this run.
+    pub(super) async fn revoke(&self) -> Result<()> {
+        let id = self.key.split('_').nth(1).context("the key has no id")?;
+        let path = format!("/v1/api-keys/key_{id}");
+        let answer = self.send("DELETE", &path, &json!({})).await?;
+        ensure!(answer.status == 204, "revoking: {}", text(&answer));
+        Ok(())
+    }
+
     async fn publish(&self, function: &str, code: &str) -> Result<()> {
         let path = format!("/v1/namespaces/{}/functions/{function}", self.namespace);
         let put = self.send("PUT", &path, &json!({"code": code})).await?;
@@ -188,8 +197,9 @@ impl Caller for Async {
     }
 }
 
-/// Background executions that an account on plan `local` may run at once, and some more.
-const SLEEPERS: usize = 16;
+/// Executions that keep every background slot of plan `enterprise`; what is accepted
+/// behind them goes to the backlog.
+const SLEEPERS: usize = 75;
 
 /// Keeps every background slot of the account for about `span`; the sleepers' ids.
 pub(super) async fn fill_background(
@@ -213,6 +223,20 @@ pub(super) async fn fill_background(
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// Ends what keeps the slots, so that what waits behind it runs.
+pub(super) async fn cancel(target: &Target, ids: &[String]) -> Result<()> {
+    for id in ids {
+        let path = format!("/v1/executions/{id}/cancel");
+        let answer = target.send("POST", &path, &json!({})).await?;
+        ensure!(
+            matches!(answer.status, 200 | 202 | 409),
+            "cancel: {}",
+            text(&answer)
+        );
+    }
+    Ok(())
 }
 
 /// Waits until an execution has ended, whatever is queued before it.

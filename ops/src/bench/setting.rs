@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use common::config::Env;
+use common::plan::Plan;
 use jail::{Host, HostConfig};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::machine::{Group, Scope};
 use super::patchbay::Target;
+use crate::up::account::{self, Owner};
 
 /// One running copy and the floors' host.
 #[derive(Debug)]
@@ -23,16 +25,26 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// Reads the environment and prepares sandboxes for the floors.
-    pub(super) fn read() -> Result<Self> {
+    /// Reads the environment, makes an account and prepares sandboxes for the floors.
+    pub(super) async fn read() -> Result<Self> {
         let mut env = Env::process();
         let url: String = env.required("PATCHBAY_URL");
-        let key = env.secret("PATCHBAY_API_KEY");
+        let database = env.secret("DATABASE_URL");
+        let password = env.secret("PATCHBAY_UP_PASSWORD");
         let redis_url = env.secret("REDIS_URL");
         let home: PathBuf = env.required("PATCHBAY_HOME");
         let rootfs = env.required("PATCHBAY_ROOTFS");
         let nsjail = env.required("PATCHBAY_NSJAIL");
         env.finish()?;
+        // Sixty-four callers at once are more than plan `local` allows.
+        let owner = Owner {
+            email: "bench@patchbay.invalid",
+            name: "Bench",
+            plan: Plan::Enterprise,
+            password: &password,
+        };
+        account::register(&url, &database, &owner).await?;
+        let key = account::new_key(&url, &owner).await?.key;
         let config = HostConfig {
             state_dir: home.join("bench"),
             rootfs,
@@ -44,7 +56,7 @@ impl Setting {
         Ok(Self {
             target: Target {
                 address: url.trim_start_matches("http://").to_owned(),
-                key: key.expose_secret().to_owned(),
+                key,
                 namespace: "patchbay-bench".to_owned(),
             },
             redis_url,

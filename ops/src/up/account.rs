@@ -9,14 +9,21 @@ use anyhow::{Context as _, ensure};
 use common::clock::{Clock as _, SystemClock};
 use common::db::{Database, accounts, users};
 use common::plan::Plan;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::client::{Client, text};
 use super::place::Place;
 
-/// No mail goes there: the name is reserved (RFC 2606).
-const EMAIL: &str = "local@patchbay.invalid";
+/// Whom to register, and on which plan.
+#[derive(Debug)]
+pub(crate) struct Owner<'a> {
+    /// Of a reserved name (RFC 2606): no mail goes there.
+    pub(crate) email: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) plan: Plan,
+    pub(crate) password: &'a SecretString,
+}
 const SCOPES: &[&str] = &[
     "functions:read",
     "functions:write",
@@ -29,6 +36,18 @@ const SCOPES: &[&str] = &[
     "billing:write",
 ];
 
+impl<'a> Owner<'a> {
+    const fn local(password: &'a SecretString) -> Self {
+        let (email, name) = ("local@patchbay.invalid", "Local");
+        Self {
+            email,
+            name,
+            plan: Plan::Local,
+            password,
+        }
+    }
+}
+
 /// A client with the key of the env file, where that still opens, else with a new one.
 pub(super) async fn client_with_key(place: &Place) -> anyhow::Result<Client> {
     if let Some(key) = written_key(place) {
@@ -37,8 +56,9 @@ pub(super) async fn client_with_key(place: &Place) -> anyhow::Result<Client> {
             return Ok(client);
         }
     }
-    register(place).await?;
-    Client::new(&place.url, &new_key(place).await?)
+    let owner = Owner::local(&place.password);
+    register(&place.url, &place.database, &owner).await?;
+    new_key(&place.url, &owner).await
 }
 
 fn written_key(place: &Place) -> Option<String> {
@@ -49,45 +69,49 @@ fn written_key(place: &Place) -> Option<String> {
     Some(line.trim_matches('\'').to_owned())
 }
 
-/// Registering answers alike whether the address is known.
-async fn register(place: &Place) -> anyhow::Result<()> {
-    let nobody = Client::new(&place.url, "")?;
+/// Makes the account where it is absent, verified and on its plan. Registering answers
+/// alike whether the address is known.
+pub(crate) async fn register(
+    url: &str,
+    database: &SecretString,
+    owner: &Owner<'_>,
+) -> anyhow::Result<()> {
     let asked = json!({
-        "email": EMAIL,
-        "password": place.password.expose_secret(),
-        "name": "Local",
+        "email": owner.email,
+        "password": owner.password.expose_secret(),
+        "name": owner.name,
         "accept_terms": true,
     });
-    nobody
+    Client::new(url, "")?
         .post("/v1/auth/register", &asked)
         .await?
         .expect(&[201])
         .context("making the account")?;
-    let database = Database::single(&place.database)?;
+    let database = Database::single(database)?;
     let client = database.client().await?;
-    let login = users::login(&client, EMAIL)
+    let login = users::login(&client, owner.email)
         .await?
         .context("the account that was just made is not there")?;
     users::verify(&client, login.user, SystemClock.now()).await?;
-    accounts::set_plan(&client, login.account, Plan::Local).await?;
+    accounts::set_plan(&client, login.account, owner.plan).await?;
     Ok(())
 }
 
-async fn new_key(place: &Place) -> anyhow::Result<String> {
-    let nobody = Client::new(&place.url, "")?;
-    let login = json!({"email": EMAIL, "password": place.password.expose_secret()});
-    let session = nobody
+/// A client with a new key for everything.
+pub(crate) async fn new_key(url: &str, owner: &Owner<'_>) -> anyhow::Result<Client> {
+    let login = json!({"email": owner.email, "password": owner.password.expose_secret()});
+    let session = Client::new(url, "")?
         .post("/v1/auth/login", &login)
         .await?
         .expect(&[200])
         .context("logging in; was $PATCHBAY_HOME/secrets/account.password changed?")?;
-    let user = Client::new(&place.url, &text(&session, "access_token")?)?;
+    let user = Client::new(url, &text(&session, "access_token")?)?;
     let made = user
-        .post("/v1/api-keys", &json!({"name": "ops/up", "scopes": SCOPES}))
+        .post("/v1/api-keys", &json!({"name": "ops", "scopes": SCOPES}))
         .await?
         .expect(&[201])
         .context("making the key")?;
     let key = text(&made, "key")?;
     ensure!(key.starts_with("pb_"), "the api gave no key");
-    Ok(key)
+    Client::new(url, &key)
 }

@@ -10,10 +10,10 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     pub(super) url: String,
-    pub(super) key: String,
+    pub(crate) key: String,
 }
 
 impl Client {

@@ -4,7 +4,7 @@
 //!
 //! Every step is harmless to repeat; a second run finds what the first one made.
 
-mod account;
+pub(crate) mod account;
 mod client;
 mod examples;
 mod place;
