@@ -17,6 +17,7 @@ use crate::frame::Kind;
 use crate::limits::{BASE_BYTES, BASE_PIDS, BOUND_BYTES, IMPORT_LOG_BYTES, Limits, TEMPLATE_BYTES};
 use crate::outcome::{Described, Description, Entry, Failure, FailureCode, SyntaxFailure, Verdict};
 use crate::sandbox::{Bound, Code, GenericSandbox, Jail, Sandbox, SandboxError};
+use crate::settle::Next;
 
 #[derive(Clone, Copy)]
 enum Purpose {
@@ -102,7 +103,7 @@ impl GenericSandbox {
         }
         let mut sandbox = Sandbox {
             jail,
-            next: None,
+            next: Next::Spent,
             single_use: single_use.is_some(),
             file_cache,
             has_run: false,
@@ -162,7 +163,7 @@ impl Sandbox {
             .control
             .send(Kind::Next, 0, &[], &far.borrow())
             .await?;
-        self.next = Some(near);
+        self.next = Next::Waiting(near);
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! One execution: hands over the input, takes in what comes, watches the time.
 //!
-//! The answer is believed only together with the template's word that the process has
-//! ended and nothing is left of it, and with the counters of the group, which no code
-//! inside can change. Everything else ends the sandbox.
+//! An execution is over for its caller with its one frame, judged beside the counters of
+//! the group, which no code inside can change. What has no frame is judged by its end.
+//! That nothing is left is proved afterwards ([`crate::settle`]), while nobody waits;
+//! everything else ends the sandbox.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,11 +14,12 @@ use tokio::time::{sleep_until, timeout};
 use crate::cgroup::{Counters, Group};
 use crate::channel::Channel;
 use crate::control::ControlError;
-use crate::frame::{DIRTY, HEADER, Kind, frame};
+use crate::frame::{DIRTY, ENDED_BYTES, HEADER, Header, Kind, frame};
 use crate::judge::{Ended, Evidence, Reason, judge};
 use crate::limits::{FAILURE_BYTES, LOG_DRAIN_BYTES, SETTLE};
 use crate::outcome::Done;
 use crate::sandbox::{Context, Request, Sandbox, SandboxError};
+use crate::settle::{Answered, Next};
 
 /// Growth of memory below which page cache isn't looked into.
 const CACHE_MATTERS: u64 = 8 << 20;
@@ -69,7 +71,12 @@ impl Sandbox {
     /// Only where the sandbox was gone before the input was handed over: run it in another.
     pub async fn run(&mut self, request: Request<'_>) -> Result<Done, SandboxError> {
         // Taken, so that a dropped future leaves a sandbox that refuses the next one.
-        let mut channel = self.next.take().ok_or(SandboxError::Gone)?;
+        if !self.settle().await {
+            return Err(SandboxError::Gone);
+        }
+        let Next::Waiting(mut channel) = self.next.take() else {
+            return Err(SandboxError::Gone);
+        };
         let before = Before::of(&self.jail.remains()?.group);
         let told = Told {
             context: &request.context,
@@ -91,7 +98,7 @@ impl Sandbox {
             self.jail.kill();
             let evidence = self.evidence(&before, reason, &request)?;
             let took = before.at.elapsed();
-            return self.conclude(channel, &before, &evidence, took).await;
+            return self.conclude(channel, &before, &evidence, took);
         }
         self.has_run = true;
         let bound = HEADER + request.output_bytes.max(FAILURE_BYTES);
@@ -100,7 +107,7 @@ impl Sandbox {
             reason = Reason::Cancelled;
         }
         let duration = before.at.elapsed();
-        if !matches!(reason, Reason::Ended(_)) {
+        if !matches!(reason, Reason::Ended(_) | Reason::Answered) {
             self.put_to_death(&mut channel).await;
             if matches!(reason, Reason::Died) && self.single_use {
                 reason = Reason::Ended(self.own_end().await);
@@ -108,7 +115,7 @@ impl Sandbox {
         }
         take_rest(&mut channel, bound);
         let evidence = self.evidence(&before, reason, &request)?;
-        self.conclude(channel, &before, &evidence, duration).await
+        self.conclude(channel, &before, &evidence, duration)
     }
 
     /// Until the execution is over, one way or another.
@@ -130,7 +137,7 @@ impl Sandbox {
         loop {
             tokio::select! {
                 biased;
-                ended = self.jail.control.receive(8) => return over(ended),
+                ended = self.jail.control.receive(ENDED_BYTES) => return over(ended),
                 // A closed stream is told by the stream itself.
                 _ = answer.fill(), if answer.is_open() => {}
                 _ = stdout.fill(), if stdout.is_open() => {}
@@ -152,6 +159,9 @@ impl Sandbox {
             if answer.got.len() > bound {
                 return Reason::AnswerTooLarge;
             }
+            if is_whole(&answer.got) {
+                return Reason::Answered;
+            }
             if bounded && stdout.total() + stderr.total() > LOG_DRAIN_BYTES {
                 return Reason::OutputTooLarge;
             }
@@ -161,7 +171,7 @@ impl Sandbox {
         }
     }
 
-    fn oom_kills(&self) -> u64 {
+    pub(crate) fn oom_kills(&self) -> u64 {
         self.jail
             .remains
             .as_ref()
@@ -226,7 +236,7 @@ impl Sandbox {
         })
     }
 
-    async fn conclude(
+    fn conclude(
         &mut self,
         channel: Channel,
         before: &Before,
@@ -236,16 +246,23 @@ impl Sandbox {
         let (result, sound) = judge(evidence, &channel.answer.got);
         let remains = self.jail.remains.as_ref().ok_or(SandboxError::Gone)?;
         let memory_peak = before.peak(&remains.group, &mut self.file_cache);
-        let reusable = sound
-            && !self.single_use
-            && !self.cancelled.load(Ordering::Acquire)
-            && self.fork_ahead().await.is_ok();
-        if !reusable {
-            self.next = None;
+        let reusable = sound && !self.single_use && !self.cancelled.load(Ordering::Acquire);
+        let Channel {
+            answer,
+            stdout,
+            stderr,
+        } = channel;
+        if reusable {
+            self.next = Next::Unsettled(Answered {
+                answer,
+                has_ended: matches!(evidence.reason, Reason::Ended(_)),
+                oom_kills: before.counters.oom_kills,
+            });
+        } else {
             self.jail.kill();
         }
-        let (stdout, out_cut) = channel.stdout.into_text();
-        let (stderr, err_cut) = channel.stderr.into_text();
+        let (stdout, out_cut) = stdout.into_text();
+        let (stderr, err_cut) = stderr.into_text();
         Ok(Done {
             result,
             truncated: out_cut || err_cut,
@@ -260,7 +277,7 @@ impl Sandbox {
 }
 
 /// The template's word about a process that has ended.
-fn over(ended: Result<(crate::frame::Header, Vec<u8>), ControlError>) -> Reason {
+pub(crate) fn over(ended: Result<(Header, Vec<u8>), ControlError>) -> Reason {
     let Ok((header, body)) = ended else {
         return Reason::Died;
     };
@@ -280,9 +297,22 @@ fn over(ended: Result<(crate::frame::Header, Vec<u8>), ControlError>) -> Reason 
     })
 }
 
-/// All writers are dead: what they wrote is here, and nothing more will come.
+/// Whether all of a frame has come.
+fn is_whole(got: &[u8]) -> bool {
+    let header = got.first_chunk::<HEADER>().map(Header::parse);
+    let Some(Ok(header)) = header else {
+        return false;
+    };
+    usize::try_from(header.length).is_ok_and(|length| got.len() >= HEADER + length)
+}
+
+/// What was written before the end, or before the answer. A writer that outlives its
+/// answer is not listened to for ever: a pipe holds no more than this.
 fn take_rest(channel: &mut Channel, bound: usize) {
+    const PIPE: u64 = 1 << 20;
     channel.answer.take_rest(bound);
-    channel.stdout.take_rest(LOG_DRAIN_BYTES);
-    channel.stderr.take_rest(LOG_DRAIN_BYTES);
+    for capture in [&mut channel.stdout, &mut channel.stderr] {
+        let most = LOG_DRAIN_BYTES.min(capture.total() + PIPE);
+        capture.take_rest(most);
+    }
 }

@@ -33,6 +33,8 @@
 
 pub(crate) const FORMAT: u8 = 1;
 pub(crate) const HEADER: usize = 16;
+/// Bytes of an `Ended`.
+pub(crate) const ENDED_BYTES: usize = 8;
 /// `Ended`: something was left and is gone; something is left still.
 #[expect(
     dead_code,

@@ -12,6 +12,8 @@ use crate::outcome::{Failure, FailureCode};
 /// Why nobody waits any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
+    /// Its frame is there; its process may still be on its way out.
+    Answered,
     /// The process has ended and all it left is gone.
     Ended(Ended),
     /// The template died, or said something it never says.
@@ -62,6 +64,10 @@ pub(crate) fn judge(evidence: &Evidence, answer: &[u8]) -> (Result<Vec<u8>, Fail
         Reason::OutOfMemory => out_of_memory(),
         Reason::Died if evidence.oom_kills > 0 => out_of_memory(),
         Reason::Died => failed(FailureCode::Killed, "its sandbox died"),
+        Reason::Answered => {
+            let (result, sound) = answered(evidence, Ended::default(), answer);
+            (result, sound && evidence.oom_kills == 0)
+        }
         Reason::Ended(ended) => {
             let (result, sound) = answered(evidence, ended, answer);
             (result, sound && !ended.dirty && evidence.oom_kills == 0)

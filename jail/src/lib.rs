@@ -30,6 +30,7 @@ mod profile;
 mod sandbox;
 mod seccomp;
 mod selftest;
+mod settle;
 mod sys;
 mod uids;
 

@@ -89,7 +89,7 @@ pub struct Done {
     pub duration: Duration,
     /// Largest use of memory on top of what the template uses.
     pub memory_peak: u64,
-    /// The sandbox may run the next execution; else drop it.
+    /// The sandbox may run the next execution once it has settled; else drop it.
     pub reusable: bool,
 }
 

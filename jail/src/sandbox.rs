@@ -12,10 +12,11 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::io::unix::AsyncFd;
 
-use crate::channel::{Capture, Channel};
+use crate::channel::Capture;
 use crate::control::Control;
 use crate::host::{Host, Remains, VisitError, kill};
 use crate::outcome::Failure;
+use crate::settle::Next;
 use crate::sys;
 
 /// A version's source: file names (`main.py`, `helpers.py`, `pkg/mod.py`) and texts.
@@ -152,8 +153,7 @@ impl GenericSandbox {
 #[derive(Debug)]
 pub struct Sandbox {
     pub(crate) jail: Jail,
-    /// Joins the child that waits for the next request.
-    pub(crate) next: Option<Channel>,
+    pub(crate) next: Next,
     /// The import made it unfit for forking: one execution, in the template itself.
     pub(crate) single_use: bool,
     /// An execution was handed over, so its import did not spoil it.
@@ -167,7 +167,7 @@ impl Sandbox {
     /// May it take (another) execution?
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        self.next.is_some() && !self.jail.is_dead()
+        !matches!(self.next, Next::Spent) && !self.jail.is_dead()
     }
 
     /// Memory in use now, template and all.

@@ -27,6 +27,7 @@ use common::metrics::WorkerMetrics;
 use common::plan::{Plan, PlanLimits, Plans};
 use jail::{BootError, Code, Failure, Limits, Pool, Sandbox, SandboxError};
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 
 pub use evict::{Evicted, Memory};
 use shelf::Shelf;
@@ -87,6 +88,8 @@ struct Shared {
     table: Mutex<Table>,
     /// A place may have become free.
     freed: Notify,
+    /// Those whose last execution has answered and may not be gone yet.
+    settling: TaskTracker,
 }
 
 #[derive(Debug, Default)]
@@ -105,6 +108,7 @@ impl Sandboxes {
             cores,
             table: Mutex::default(),
             freed: Notify::new(),
+            settling: TaskTracker::new(),
         }))
     }
 
@@ -278,12 +282,30 @@ impl InUse {
         self.sandbox.as_deref().is_some_and(Sandbox::is_reusable)
     }
 
-    /// Gives it to the next execution of its kind, if it may have one.
-    pub fn give_back(mut self) {
+    /// Gives it to the next execution of its kind, if it may have one, as soon as nothing
+    /// is left of this one: in a task of its own, so that no answer waits for that.
+    pub fn give_back(self) {
         if !self.is_reusable() {
             self.sandboxes.discarded("broken", 1);
             return;
         }
+        let settling = self.sandboxes.0.settling.clone();
+        settling.spawn(self.settle());
+    }
+
+    async fn settle(mut self) {
+        let settled = match self.sandbox() {
+            Some(sandbox) => sandbox.settle().await,
+            None => false,
+        };
+        if settled {
+            self.hand_over();
+        } else {
+            self.sandboxes.discarded("dirty", 1);
+        }
+    }
+
+    fn hand_over(mut self) {
         let sandboxes = self.sandboxes.clone();
         // One that goes to a waiter stays busy; should the waiter have gone away
         // with it, dropping it puts the count right.

@@ -1,5 +1,6 @@
 """Tries: to speak for the runner: a result of its own on the channel before the real one, junk on every descriptor.
-Meets: the worker takes exactly one frame with nothing behind it; else the execution is `killed`.
+Meets: the first whole frame is the answer, for its own call alone; what follows it costs the sandbox,
+and what is no frame is `killed`.
 """
 
 import os

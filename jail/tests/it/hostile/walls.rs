@@ -135,9 +135,18 @@ async fn there_is_nobody_on_the_network() {
 }
 
 #[tokio::test]
-async fn a_forged_frame_is_no_answer() {
+async fn a_forged_frame_speaks_for_its_own_call_and_costs_the_sandbox() {
     let mut two = Two::behind_all_walls(hostile!("forged_frame")).await;
-    for how in ["forge", "junk", "long", "not json", "descriptors"] {
+    let done = two.tries(&json!({"how": "forge"})).await;
+    // What it forges is its own result, as if it had returned it; both frames at once are none.
+    let told = done.result.map_err(|failure| failure.code);
+    assert!(
+        told == Ok(b"\"forged\"".to_vec()) || told == Err(FailureCode::Killed),
+        "{told:?}"
+    );
+    assert!(!two.hostile.settle().await, "something followed the frame");
+    two.other_is_well().await;
+    for how in ["junk", "long", "not json", "descriptors"] {
         two.fails(json!({"how": how}), FailureCode::Killed).await;
         two.other_is_well().await;
     }
@@ -149,4 +158,5 @@ async fn a_forged_frame_is_no_answer() {
 
     let mut open = Two::without(hostile!("forged_frame"), |p| p.strict_frames = false).await;
     assert_eq!(open.gets(json!({"how": "forge"})).await, "forged");
+    assert!(open.hostile.settle().await);
 }

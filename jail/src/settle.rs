@@ -1,0 +1,86 @@
+//! Between two executions: the answer is given already, and nobody waits.
+//!
+//! An execution is over for its caller when its one frame is there. That its process
+//! is dead and nothing of it is left is proved afterwards, before the sandbox takes
+//! another one; where it can't be proved, or something followed the frame, the sandbox
+//! is thrown away.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::timeout;
+
+use crate::channel::{Answer, Channel};
+use crate::execute::over;
+use crate::frame::ENDED_BYTES;
+use crate::judge::Reason;
+use crate::limits::SETTLE;
+use crate::sandbox::Sandbox;
+
+/// Who takes the next request.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A child waits for it at the other end.
+    Waiting(Channel),
+    /// The last execution answered, and its process is on its way out.
+    Unsettled(Answered),
+    /// Nobody.
+    Spent,
+}
+
+/// An execution that answered.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) answer: Answer,
+    /// The template has told its end already.
+    pub(crate) has_ended: bool,
+    /// Of the group, before it.
+    pub(crate) oom_kills: u64,
+}
+
+impl Next {
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Spent)
+    }
+}
+
+impl Sandbox {
+    /// Waits until the last execution is gone, proves that nothing is left of it, and has
+    /// the child forked that waits for the next one. Gives whether the sandbox may be used;
+    /// where it may not, all of it is dead. [`Sandbox::run`] does this where it is left out.
+    pub async fn settle(&mut self) -> bool {
+        match self.next.take() {
+            Next::Spent => false,
+            waiting @ Next::Waiting(_) => {
+                self.next = waiting;
+                true
+            }
+            Next::Unsettled(answered) => {
+                let sound = self.is_settled(answered).await
+                    && !self.cancelled.load(Ordering::Acquire)
+                    && self.fork_ahead().await.is_ok();
+                if !sound {
+                    self.next = Next::Spent;
+                    self.jail.kill();
+                }
+                sound
+            }
+        }
+    }
+
+    async fn is_settled(&mut self, mut answered: Answered) -> bool {
+        if !answered.has_ended {
+            let told = timeout(SETTLE, self.jail.control.receive(ENDED_BYTES)).await;
+            let Ok(Reason::Ended(ended)) = told.map(over) else {
+                return false;
+            };
+            if ended.dirty {
+                return false;
+            }
+        }
+        let length = answered.answer.got.len();
+        answered.answer.take_rest(length);
+        let followed = answered.answer.got.len() > length;
+        let strict = self.jail.host.profile().strict_frames;
+        !(strict && followed) && self.oom_kills() == answered.oom_kills
+    }
+}
