@@ -48,6 +48,8 @@ impl PrivateRedis {
         self.kill();
         let child = Command::new("redis-server")
             .args(["--port", "0", "--save", "", "--appendonly", "yes"])
+            // What was answered is in the log: a busy disk may otherwise keep it for seconds.
+            .args(["--appendfsync", "always"])
             .args(["--maxmemory-policy", "noeviction", "--unixsocket"])
             .arg(self.folder.join("s"))
             .arg("--dir")
