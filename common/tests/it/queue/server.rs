@@ -53,7 +53,8 @@ impl Server {
     pub(super) async fn restart(&mut self) {
         self.kill();
         let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--unixsocket"])
+            .args(["--port", "0", "--save", "", "--appendfsync", "always"])
+            .arg("--unixsocket")
             .arg(self.socket())
             .arg("--dir")
             .arg(&self.folder)
