@@ -1,27 +1,25 @@
 //! Cancelling, by state; the answer tells the truth.
 
-use common::testing::wait_until;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use crate::support::{BOUND, Home};
+use crate::support::{Home, Tenant};
+
+/// An execution of a function that was built, by somebody who is gone: nobody takes it.
+async fn queued(home: &Home, tenant: &Tenant) -> Value {
+    let stop = CancellationToken::new();
+    let builder = home.builder(&stop);
+    tenant.publish("f", "echo").await;
+    stop.cancel();
+    drop(builder);
+    tenant.begin("f").await
+}
 
 #[tokio::test]
 async fn what_is_queued_is_cancelled_at_once_and_never_starts() {
     let home = Home::new().await;
     let tenant = home.tenant("t").await;
-    {
-        // Builds, then nobody takes executions until below.
-        let stop = tokio_util::sync::CancellationToken::new();
-        let builder = home.builder(&stop);
-        tenant.publish("f", "echo").await;
-        stop.cancel();
-        drop(builder);
-    }
-    let queued = tenant
-        .program
-        .post(&tenant.executions("f"), &json!({}))
-        .await
-        .must_be(202);
+    let queued = queued(&home, &tenant).await;
     let path = format!("/v1/executions/{}", queued["id"].as_str().unwrap());
     let cancelled = tenant
         .program
@@ -56,19 +54,8 @@ async fn what_runs_is_killed_and_told_as_cancelled() {
     let worker = home.worker();
     let tenant = home.tenant("t").await;
     tenant.publish("f", "hold").await;
-    let held = tenant
-        .program
-        .post(&tenant.executions("f"), &json!({}))
-        .await
-        .must_be(202);
-    wait_until("it runs", BOUND, async || {
-        if worker.started() == 1 {
-            Ok(())
-        } else {
-            Err(())
-        }
-    })
-    .await;
+    let held = tenant.begin("f").await;
+    worker.has_started(1).await;
     let path = format!("/v1/executions/{}", held["id"].as_str().unwrap());
     let cancelled = tenant
         .program

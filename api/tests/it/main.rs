@@ -6,6 +6,7 @@ mod cancel;
 mod executions;
 mod functions;
 mod idempotency;
+mod kept;
 mod mcp;
 mod outages;
 mod problems;

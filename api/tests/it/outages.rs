@@ -78,15 +78,7 @@ async fn a_redis_that_lost_its_memory_is_a_503_until_it_is_certified() {
     tenant.publish("f", "echo").await;
     let kept = tenant.call("f", &json!({"a": 1})).await;
     let path = format!("/v1/executions/{}", kept["id"].as_str().unwrap());
-    wait_until("it is recorded", BOUND, async || {
-        let listed = tenant.program.get("/v1/executions").await.json();
-        if listed["items"][0]["status"] == "succeeded" {
-            Ok(())
-        } else {
-            Err(listed)
-        }
-    })
-    .await;
+    tenant.latest_succeeded().await;
     tenant.publish("h", "hold").await;
     let request = tenant
         .program
@@ -95,14 +87,7 @@ async fn a_redis_that_lost_its_memory_is_a_503_until_it_is_certified() {
     let waiting = home
         .tasks
         .spawn(Client::send(request.header("prefer", "wait=60")));
-    wait_until("it runs", BOUND, async || {
-        if worker.started() == 2 {
-            Ok(())
-        } else {
-            Err(())
-        }
-    })
-    .await;
+    worker.has_started(2).await;
     let mut link = home
         .queue
         .client
@@ -156,15 +141,7 @@ async fn a_key_is_looked_up_in_the_record_after_a_loss() {
     let first = ask(1).await.must_be(202);
     let path = format!("/v1/executions/{}?wait=30", first["id"].as_str().unwrap());
     tenant.program.get(&path).await.must_be(200);
-    wait_until("it is recorded", BOUND, async || {
-        let listed = tenant.program.get("/v1/executions").await.json();
-        if listed["items"][0]["status"] == "succeeded" {
-            Ok(())
-        } else {
-            Err(listed)
-        }
-    })
-    .await;
+    tenant.latest_succeeded().await;
     let mut link = home
         .queue
         .client

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use common::testing::wait_until;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{BOUND, Client, Home};
+use crate::support::{Client, Home};
 
 #[tokio::test]
 async fn a_wait_for_what_has_ended_is_over_at_once() {
@@ -96,11 +95,7 @@ async fn any_number_of_waiters_at_any_api_are_woken() {
     let stop = CancellationToken::new();
     let (elsewhere, _) = home.start(&stop).await;
     tenant.publish("f", "hold").await;
-    let held = tenant
-        .program
-        .post(&tenant.executions("f"), &json!({}))
-        .await
-        .must_be(202);
+    let held = tenant.begin("f").await;
     let path = format!("/v1/executions/{}?wait=60", held["id"].as_str().unwrap());
     let mut waiters = Vec::new();
     for turn in 0..60 {
@@ -113,14 +108,7 @@ async fn any_number_of_waiters_at_any_api_are_woken() {
         let path = path.clone();
         waiters.push(home.tasks.spawn(async move { client.get(&path).await }));
     }
-    wait_until("it runs", BOUND, async || {
-        if worker.started() == 1 {
-            Ok(())
-        } else {
-            Err(())
-        }
-    })
-    .await;
+    worker.has_started(1).await;
     worker.release();
     let began = Instant::now();
     for waiter in waiters {
@@ -150,25 +138,10 @@ async fn a_caller_that_leaves_changes_nothing() {
     let leaving = home
         .tasks
         .spawn(Client::send(request.header("prefer", "wait=60")));
-    wait_until("it runs", BOUND, async || {
-        if worker.started() == 1 {
-            Ok(())
-        } else {
-            Err(())
-        }
-    })
-    .await;
+    worker.has_started(1).await;
     leaving.abort();
     worker.release();
-    wait_until("it is recorded as it ended", BOUND, async || {
-        let listed = tenant.program.get("/v1/executions").await.json();
-        if listed["items"][0]["status"] == "succeeded" {
-            Ok(())
-        } else {
-            Err(listed)
-        }
-    })
-    .await;
+    tenant.latest_succeeded().await;
     home.stop().await;
 }
 
@@ -187,14 +160,7 @@ async fn a_draining_api_answers_its_waiters_with_a_202() {
     let waiting = home
         .tasks
         .spawn(Client::send(request.header("prefer", "wait=60")));
-    wait_until("it runs", BOUND, async || {
-        if worker.started() == 1 {
-            Ok(())
-        } else {
-            Err(())
-        }
-    })
-    .await;
+    worker.has_started(1).await;
     stop.cancel();
     let pending = waiting.await.unwrap().must_be(202);
     worker.release();

@@ -239,6 +239,25 @@ impl Tenant {
         format!("{}/executions", self.function(name))
     }
 
+    /// Has a function run without waiting for it; gives the 202's body.
+    pub(crate) async fn begin(&self, name: &str) -> Value {
+        let path = self.executions(name);
+        self.program.post(&path, &json!({})).await.must_be(202)
+    }
+
+    /// Waits until the record says that the latest execution succeeded.
+    pub(crate) async fn latest_succeeded(&self) {
+        wait_until("it is recorded", BOUND, async || {
+            let listed = self.program.get("/v1/executions").await.json();
+            if listed["items"][0]["status"] == "succeeded" {
+                Ok(())
+            } else {
+                Err(listed)
+            }
+        })
+        .await;
+    }
+
     /// Runs a function and waits for its end.
     pub(crate) async fn call(&self, name: &str, input: &Value) -> Value {
         let path = self.executions(name);

@@ -22,7 +22,7 @@ use common::queue::{
     self, CancelOrders, Finish, Finished, Leased, Links, Partition, Reader, StreamKind, Taken,
 };
 use common::record::{Ended, Outbox, Recorder};
-use common::testing::Role;
+use common::testing::{Role, wait_until};
 use common::vault::{Purpose, Vault};
 use serde_json::json;
 use tokio::sync::{broadcast, watch};
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::Home;
+use super::{BOUND, Home};
 
 #[derive(Clone)]
 pub(crate) struct Worker {
@@ -100,6 +100,15 @@ impl Worker {
     /// How many executions began.
     pub(crate) fn started(&self) -> usize {
         self.inner.started.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many have begun.
+    pub(crate) async fn has_started(&self, executions: usize) {
+        wait_until("they run", BOUND, async || {
+            let started = self.started();
+            (started == executions).then_some(()).ok_or(started)
+        })
+        .await;
     }
 
     fn beside<F, W>(&self, stop: &CancellationToken, work: F)
