@@ -10,6 +10,7 @@ use super::{unique, wait_until};
 #[derive(Debug)]
 pub struct PrivateRedis {
     folder: PathBuf,
+    options: Vec<&'static str>,
     child: Option<Child>,
 }
 
@@ -17,10 +18,20 @@ impl PrivateRedis {
     /// # Panics
     /// Where Redis is not installed or does not start.
     pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With options of `redis-server` in place of, or besides, the usual ones.
+    ///
+    /// # Panics
+    /// Where Redis is not installed or does not start.
+    pub async fn with(options: &[&'static str]) -> Self {
+        // Short: a Unix socket's path has 107 bytes at most.
         let folder = Path::new("/tmp").join(format!("pbr-{}", unique()));
         std::fs::create_dir(&folder).unwrap();
         let mut server = Self {
             folder,
+            options: options.to_vec(),
             child: None,
         };
         server.restart().await;
@@ -54,6 +65,7 @@ impl PrivateRedis {
             .arg(self.folder.join("s"))
             .arg("--dir")
             .arg(&self.folder)
+            .args(&self.options)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

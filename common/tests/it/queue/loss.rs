@@ -3,11 +3,11 @@
 use common::execution::{FinalState, Lane};
 use common::queue::recovery::{self, Begun, Certified, Loss};
 use common::queue::{self, Accepted, Hello, QueueError, Reader, Standing, StreamKind};
+use common::testing::PrivateRedis;
 
 use super::given::{Queue, Request, done, outcome, owner};
-use super::server::Server;
 
-async fn given(server: &Server) -> Queue {
+async fn given(server: &PrivateRedis) -> Queue {
     let queue = Queue::uncertified(&server.url(), "").await;
     queue.recover(1, Loss::Impossible).await;
     queue
@@ -31,7 +31,7 @@ fn new(request: &Request) -> queue::Accept<'_> {
 
 #[tokio::test]
 async fn nothing_goes_before_somebody_certified_the_partition() {
-    let server = Server::start().await;
+    let server = PrivateRedis::start().await;
     let queue = Queue::uncertified(&server.url(), "").await;
     assert!(matches!(
         queue.links.link().await,
@@ -54,7 +54,7 @@ async fn nothing_goes_before_somebody_certified_the_partition() {
 
 #[tokio::test]
 async fn an_emptied_redis_answers_recovering_to_every_script() {
-    let server = Server::start().await;
+    let server = PrivateRedis::start().await;
     let queue = given(&server).await;
     let link = queue.link().await;
     let request = Request::of(owner(), Lane::Interactive);
@@ -121,7 +121,7 @@ async fn an_emptied_redis_answers_recovering_to_every_script() {
 
 #[tokio::test]
 async fn a_blocked_reader_learns_that_its_stream_is_gone() {
-    let server = Server::start().await;
+    let server = PrivateRedis::start().await;
     let queue = given(&server).await;
     let mut reader = Reader::new(
         queue.client.clone(),
@@ -144,7 +144,7 @@ async fn a_blocked_reader_learns_that_its_stream_is_gone() {
 
 #[tokio::test]
 async fn a_restart_is_noticed_though_the_log_brings_everything_back() {
-    let mut server = Server::with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
+    let mut server = PrivateRedis::start().await;
     let queue = given(&server).await;
     let request = Request::of(owner(), Lane::Interactive);
     let leased = request.leased(&queue, "w1").await;
@@ -185,7 +185,7 @@ async fn a_restart_is_noticed_though_the_log_brings_everything_back() {
 
 #[tokio::test]
 async fn a_server_that_was_changed_during_a_recovery_is_not_certified() {
-    let mut server = Server::with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
+    let mut server = PrivateRedis::start().await;
     let queue = Queue::uncertified(&server.url(), "").await;
     let first = queue.begin(1).await;
     recovery::groups(&first).await.unwrap();
@@ -202,7 +202,7 @@ async fn a_server_that_was_changed_during_a_recovery_is_not_certified() {
 
 #[tokio::test]
 async fn a_recovery_that_was_overtaken_does_nothing_more() {
-    let server = Server::start().await;
+    let server = PrivateRedis::start().await;
     let queue = Queue::uncertified(&server.url(), "").await;
     let first = queue.begin(1).await;
     let second = queue.begin(2).await;
@@ -226,7 +226,7 @@ async fn a_recovery_that_was_overtaken_does_nothing_more() {
 
 #[tokio::test]
 async fn a_lost_script_is_loaded_again_without_anybody_noticing() {
-    let server = Server::start().await;
+    let server = PrivateRedis::start().await;
     let queue = given(&server).await;
     let link = queue.link().await;
     let _: String = queue.raw("SCRIPT FLUSH").await;
@@ -236,7 +236,7 @@ async fn a_lost_script_is_loaded_again_without_anybody_noticing() {
 
 #[tokio::test]
 async fn a_full_memory_refuses_new_work_and_nothing_else() {
-    let server = Server::start().await;
+    let server = PrivateRedis::start().await;
     let queue = given(&server).await;
     let mut request = Request::of(owner(), Lane::Background);
     request.attempts = 2;
@@ -258,12 +258,9 @@ async fn a_full_memory_refuses_new_work_and_nothing_else() {
 async fn a_redis_that_may_forget_is_refused_and_the_setting_named() {
     for (options, named) in [
         (&["--appendonly", "no"][..], "appendonly"),
-        (
-            &["--appendonly", "yes", "--maxmemory-policy", "allkeys-lru"][..],
-            "maxmemory-policy",
-        ),
+        (&["--maxmemory-policy", "allkeys-lru"], "maxmemory-policy"),
     ] {
-        let server = Server::with(options).await;
+        let server = PrivateRedis::with(options).await;
         let queue = Queue::uncertified(&server.url(), "").await;
         let refused = queue.links.link().await.unwrap_err();
         assert!(refused.to_string().contains(named), "{refused}");

@@ -5,10 +5,10 @@ use std::time::Duration;
 use common::execution::{FinalState, Lane};
 use common::queue::recovery::{self, Charged, Loss, Settled};
 use common::queue::{self, Alone, Cancelled, StreamKind};
+use common::testing::PrivateRedis;
 
 use super::given::{Queue, Request, done, outcome, owner, period};
 use super::recovery::{certify, forget_all, recovering, row, settle_one};
-use super::server::Server;
 
 #[tokio::test]
 async fn entries_pending_for_nobody_come_back_as_after_one_loss() {
@@ -139,7 +139,7 @@ async fn events_are_recorded_and_removed_while_the_partition_is_closed() {
 
 #[tokio::test]
 async fn the_log_is_written_anew_before_the_partition_opens() {
-    let server = Server::start().await;
+    let server = PrivateRedis::start().await;
     let queue = Queue::uncertified(&server.url(), "").await;
     let link = queue.begin(1).await;
     recovery::groups(&link).await.unwrap();

@@ -22,5 +22,4 @@ mod model;
 mod numbers;
 mod random;
 mod recovery;
-mod server;
 mod watch;
