@@ -175,6 +175,23 @@ pub struct Ending {
     pub memory_peak_bytes: Option<u64>,
 }
 
+impl Ending {
+    /// Of an execution that nobody ran, or whose runs came to nothing.
+    #[must_use]
+    pub const fn unrun(code: ErrorCode, attempt: u32, finished_at: Timestamp) -> Self {
+        Self {
+            state: code.state(),
+            error_code: Some(code),
+            attempt,
+            started_at: None,
+            finished_at,
+            duration_us: None,
+            cpu_us: None,
+            memory_peak_bytes: None,
+        }
+    }
+}
+
 /// An outcome as it is stored and sent: its texts sealed under the account's key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SealedOutcome {

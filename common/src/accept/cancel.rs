@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::waiting::Waited;
 use super::{Accept, Refusal, Standing};
 use crate::entry::Entry;
-use crate::execution::{Ending, ErrorCode, Failure, FinalState, SealedOutcome, State};
+use crate::execution::{Ending, ErrorCode, Failure, SealedOutcome, State};
 use crate::ids::{AccountId, ExecutionId};
 use crate::queue::{self, Cancelled, Link, Owner};
 use crate::record::{Ended, Recorded, Requested, WriteError, request_cancel};
@@ -145,16 +145,7 @@ impl Accept {
             .seal(account, Purpose::Error, id.uuid(), &text)
             .await?;
         Ok(SealedOutcome {
-            ending: Ending {
-                state: FinalState::Cancelled,
-                error_code: Some(ErrorCode::Cancelled),
-                attempt: 0,
-                started_at: None,
-                finished_at: self.0.clock.now(),
-                duration_us: None,
-                cpu_us: None,
-                memory_peak_bytes: None,
-            },
+            ending: Ending::unrun(ErrorCode::Cancelled, 0, self.0.clock.now()),
             output: None,
             error: Some(error),
             logs: None,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::backoff::Backoff;
 use common::entry::Entry;
-use common::execution::{Ending, ErrorCode, FinalState, SealedOutcome};
+use common::execution::{Ending, ErrorCode, SealedOutcome};
 use common::ids::ExecutionId;
 use common::limits;
 use common::queue::{self, Finish, Finished, Leased, QueueError, StreamKind, Taken};
@@ -235,16 +235,7 @@ async fn seal(
 /// There is no account to seal under, so there is no text.
 pub(super) async fn damaged(worker: &Worker, lease: &Lease, leased: &Leased) {
     let outcome = SealedOutcome {
-        ending: Ending {
-            state: FinalState::Failed,
-            error_code: Some(ErrorCode::Killed),
-            attempt: 0,
-            started_at: None,
-            finished_at: worker.clock.now(),
-            duration_us: None,
-            cpu_us: None,
-            memory_peak_bytes: None,
-        },
+        ending: Ending::unrun(ErrorCode::Killed, 0, worker.clock.now()),
         output: None,
         error: None,
         logs: None,

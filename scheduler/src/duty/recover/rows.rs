@@ -2,7 +2,7 @@
 
 use common::db::partitions;
 use common::db::recovering::{self, Open};
-use common::execution::{Ending, ErrorCode, FinalState, Lane, SealedOutcome, Trigger};
+use common::execution::{Ending, ErrorCode, Lane, SealedOutcome, Trigger};
 use common::ids::ExecutionId;
 use common::limits::SETTLE_ROWS;
 use common::queue::recovery::{self, OpenRow, Settled};
@@ -145,16 +145,7 @@ impl Recovery<'_> {
 
     fn cancelled(&self, open: &Open) -> SealedOutcome {
         SealedOutcome {
-            ending: Ending {
-                state: FinalState::Cancelled,
-                error_code: Some(ErrorCode::Cancelled),
-                attempt: open.tried,
-                started_at: None,
-                finished_at: self.tools.clock.now(),
-                duration_us: None,
-                cpu_us: None,
-                memory_peak_bytes: None,
-            },
+            ending: Ending::unrun(ErrorCode::Cancelled, open.tried, self.tools.clock.now()),
             // The scheduler can't seal; the code says it all.
             output: None,
             error: None,

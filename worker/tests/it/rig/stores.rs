@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use common::clock::{Clock as _, SystemClock};
 use common::db::{executions, processes};
-use common::execution::{Ending, ErrorCode, FinalState, SealedOutcome, State};
+use common::execution::{Ending, ErrorCode, SealedOutcome, State};
 use common::ids::ExecutionId;
 use common::queue::{self, Cancelled, StreamKind};
 use common::testing::given::Tenant;
@@ -18,16 +18,7 @@ impl Rig {
     pub(crate) async fn cancel(&self, tenant: &Tenant, id: ExecutionId) {
         let link = self.queue.link().await;
         let instead = SealedOutcome {
-            ending: Ending {
-                state: FinalState::Cancelled,
-                error_code: Some(ErrorCode::Cancelled),
-                attempt: 0,
-                started_at: None,
-                finished_at: SystemClock.now(),
-                duration_us: None,
-                cpu_us: None,
-                memory_peak_bytes: None,
-            },
+            ending: Ending::unrun(ErrorCode::Cancelled, 0, SystemClock.now()),
             output: None,
             error: None,
             logs: None,
