@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 fn main() -> anyhow::Result<()> {
     let mut env = Env::process();
-    let config = api::Config::read(&mut env)?;
+    let config = api::Config::from_env(&mut env)?;
     if std::env::args().any(|argument| argument == "--check-config") {
         print!("{}", env.effective());
         return Ok(());

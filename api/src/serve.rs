@@ -18,7 +18,7 @@ use common::ids::ProcessId;
 use common::limits;
 use common::membership::{Kind, Member};
 use common::metrics::{self, ApiMetrics, MetricsError};
-use common::queue::{Links, Partition, Standing};
+use common::queue::{Links, Standing};
 use common::telemetry;
 use common::vault::{Vault, VaultError};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -118,7 +118,7 @@ pub async fn bind(
         .map_err(|source| RunError::Bind { address, source })?;
     let admin = Admin::bind(config.admin_listen, registry, readiness.clone()).await?;
     let client = redis::Client::open(config.redis.url.expose_secret()).map_err(RunError::Redis)?;
-    let links = Links::new(client.clone(), Partition::with_prefix(&config.redis_prefix));
+    let links = Links::new(client.clone(), config.partition.clone());
     let process = ProcessId::new(clock.as_ref());
     let database = Database::new(&config.database)?;
     let vault = Vault::new(&config.vault, Arc::clone(&clock))?;
@@ -141,7 +141,7 @@ pub async fn bind(
         vault,
         accept,
         hashing: Hashing::new()?,
-        attempts: RateLimit::new(client, config.redis_prefix),
+        attempts: RateLimit::new(client, config.partition.prefix),
         known: Known::new(),
         targets: Targets::new(),
         hearing: Hearing::new(),

@@ -1,8 +1,12 @@
 //! Plans and what each allows.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+use crate::config::Env;
+use crate::telemetry;
 
 /// Which plan an account is on. `local` is for one's own machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,6 +99,22 @@ impl Plans {
     /// Never in a release: a test reads them.
     pub fn shipped() -> Result<Self, PlansError> {
         Self::from_toml(include_str!("../../ops/plans.toml"))
+    }
+
+    /// The plans of the file that `PATCHBAY_PLANS_FILE` names, else the shipped ones.
+    /// What can't be read is refused with all else that is wrong ([`Env::finish`]).
+    pub fn read(env: &mut Env) -> Self {
+        let read = match env.optional::<PathBuf>("PATCHBAY_PLANS_FILE") {
+            None => Self::shipped().map_err(|error| telemetry::chain(&error)),
+            Some(path) => std::fs::read_to_string(&path)
+                .map_err(|error| error.to_string())
+                .and_then(|text| Self::from_toml(&text).map_err(|error| telemetry::chain(&error)))
+                .map_err(|error| format!("PATCHBAY_PLANS_FILE names {}: {error}", path.display())),
+        };
+        read.unwrap_or_else(|error| {
+            env.wrong(error);
+            Self::default()
+        })
     }
 
     /// # Errors

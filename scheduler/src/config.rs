@@ -1,12 +1,10 @@
 //! What the scheduler is told by its environment.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use common::config::{ConfigError, DatabaseConfig, Env, RedisConfig};
 use common::plan::Plans;
 use common::queue::Partition;
-use common::telemetry;
 
 /// Every setting of the scheduler.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ impl Config {
             ),
             log: env.with_default("PATCHBAY_LOG", "info".to_owned()),
             run_as: env.optional("PATCHBAY_RUN_AS"),
-            plans: plans(env),
+            plans: Plans::read(env),
             partition: Partition::with_prefix(
                 &env.with_default("PATCHBAY_REDIS_PREFIX", String::new()),
             ),
@@ -47,18 +45,4 @@ impl Config {
         env.finish()?;
         Ok(config)
     }
-}
-
-fn plans(env: &mut Env) -> Plans {
-    let read = match env.optional::<PathBuf>("PATCHBAY_PLANS_FILE") {
-        None => Plans::shipped().map_err(|error| telemetry::chain(&error)),
-        Some(path) => std::fs::read_to_string(&path)
-            .map_err(|error| error.to_string())
-            .and_then(|text| Plans::from_toml(&text).map_err(|error| telemetry::chain(&error)))
-            .map_err(|error| format!("PATCHBAY_PLANS_FILE names {}: {error}", path.display())),
-    };
-    read.unwrap_or_else(|error| {
-        env.wrong(error);
-        Plans::default()
-    })
 }

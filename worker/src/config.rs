@@ -24,6 +24,7 @@ pub struct Config {
     /// `PATCHBAY_DRAIN_SECONDS`: how long a stop waits for what runs before it
     /// is handed back; default 20, 0 to 3,600.
     pub drain: Duration,
+    /// `PATCHBAY_PLANS_FILE`: the plans as TOML; default those of this release.
     pub plans: Plans,
     /// The shard of the queue it serves. `PATCHBAY_REDIS_PREFIX` puts a test's
     /// prefix before its keys; default none.
@@ -97,7 +98,7 @@ impl Config {
                 last_starts: env.with_default("PATCHBAY_LAST_STARTS", false),
             },
             drain: Duration::from_secs(env.within("PATCHBAY_DRAIN_SECONDS", 20, 0..=3_600).into()),
-            plans: plans(env),
+            plans: Plans::read(env),
             partition: Partition::with_prefix(&prefix),
         };
         let needed = config.jail.generic + config.slots.all();
@@ -110,21 +111,6 @@ impl Config {
         env.finish()?;
         Ok(config)
     }
-}
-
-/// `PATCHBAY_PLANS_FILE`, else the plans this release ships.
-fn plans(env: &mut Env) -> Plans {
-    let file: Option<PathBuf> = env.optional("PATCHBAY_PLANS_FILE");
-    let read = match &file {
-        None => Plans::shipped().map_err(|error| error.to_string()),
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| error.to_string())
-            .and_then(|text| Plans::from_toml(&text).map_err(|error| error.to_string())),
-    };
-    read.unwrap_or_else(|error| {
-        env.wrong(format!("the plans cannot be used: {error}"));
-        Plans::default()
-    })
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Home {
             ("PATCHBAY_REDIS_PREFIX", self.queue.partition.prefix.clone()),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value));
-        Config::read(&mut Env::of(settings)).unwrap()
+        Config::from_env(&mut Env::of(settings)).unwrap()
     }
 
     /// A stand-in for the worker, at work until the home is gone.
