@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use common::accept::{Answered, Ask, Payer, Target};
+use common::accept::{Answered, Ask, Target};
 use common::execution::Trigger;
 use common::limits;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -63,7 +63,7 @@ pub(super) async fn run(
 ) -> Answer {
     check(target, input)?;
     let ask = Ask {
-        payer: payer(caller),
+        payer: caller.payer(),
         target,
         asked_version: wanted.number,
         input,
@@ -121,15 +121,6 @@ fn check(target: &Target, input: &[u8]) -> Result<(), Problem> {
             .map(|mismatch| FieldError::new(mismatch.pointer, mismatch.detail));
         Problem::Invalid(errors.collect())
     })
-}
-
-pub(crate) fn payer(caller: &Caller) -> Payer {
-    Payer {
-        account: caller.account_id(),
-        plan: caller.account.plan,
-        verified: caller.account.verified,
-        anchor: caller.account.period_anchor,
-    }
 }
 
 /// What a later release does is refused, not ignored.
