@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 /// All that is wrong with the settings, one line each.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -218,14 +218,10 @@ impl VaultConfig {
     }
 }
 
-/// Whether a secret was given at all.
-#[must_use]
-pub fn is_set(secret: &SecretString) -> bool {
-    !secret.expose_secret().is_empty()
-}
-
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     fn env(vars: &[(&str, &str)]) -> Env {

@@ -60,17 +60,6 @@ impl DbError {
             .is_some_and(|state| state.code() == DOOR_CLOSED)
     }
 
-    /// Whether a row broke this constraint or unique index.
-    #[must_use]
-    pub fn violates(&self, constraint: &str) -> bool {
-        let Self::Statement { source, .. } = self else {
-            return false;
-        };
-        source
-            .as_db_error()
-            .is_some_and(|error| error.constraint() == Some(constraint))
-    }
-
     fn state(&self) -> Option<&SqlState> {
         match self {
             Self::Statement { source, .. } => source.code(),

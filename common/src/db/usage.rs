@@ -2,59 +2,26 @@
 
 use jiff::civil::Date;
 
-use super::columns::{get, id, word};
+use super::columns::{get, id};
 use super::statement::statements;
 use super::{DbError, GenericClient};
 use crate::ids::AccountId;
-use crate::plan::Plan;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Day {
-    pub day: Date,
-    pub accepted: u64,
-}
-
-/// What one account was charged on one day, with what its periods are computed from.
+/// What one account was charged on one day, and the day its periods are computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charged {
     pub account: AccountId,
-    pub plan: Plan,
     pub period_anchor: Date,
     pub day: Date,
     pub accepted: u64,
 }
 
 statements! {
-    BY_DAY = "select day, accepted from usage_daily
-        where account_id = $1 and day >= $2 and day < $3 order by day limit 400";
-    SINCE = "select u.account_id, a.plan, a.period_anchor, u.day, u.accepted
+    SINCE = "select u.account_id, a.period_anchor, u.day, u.accepted
         from usage_daily u join accounts a on a.id = u.account_id
         where u.day >= $1 and (u.account_id, u.day) > ($2, $3)
         order by u.account_id, u.day limit $4";
-    PERIODS = "select id, plan, period_anchor from accounts where id = any ($1)";
-}
-
-/// Days with usage in `[from, until)`.
-///
-/// # Errors
-/// Where PostgreSQL does not answer.
-pub async fn by_day(
-    client: &impl GenericClient,
-    account: AccountId,
-    from: Date,
-    until: Date,
-) -> Result<Vec<Day>, DbError> {
-    let rows = BY_DAY
-        .rows(client, &[&account.uuid(), &from, &until])
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Day {
-                day: get(row, "day")?,
-                accepted: accepted(row)?,
-            })
-        })
-        .collect()
+    PERIODS = "select id, period_anchor from accounts where id = any ($1)";
 }
 
 /// A page of what all accounts were charged since a day, for a recovery that
@@ -79,7 +46,6 @@ pub async fn since(
         .map(|row| {
             Ok(Charged {
                 account: id(row, "account_id", AccountId::from_uuid)?,
-                plan: word(row, "plan", Plan::parse)?,
                 period_anchor: get(row, "period_anchor")?,
                 day: get(row, "day")?,
                 accepted: accepted(row)?,
@@ -88,21 +54,20 @@ pub async fn since(
         .collect()
 }
 
-/// From what the periods of these accounts are computed.
+/// The days from which the periods of these accounts are computed.
 ///
 /// # Errors
 /// Where PostgreSQL does not answer.
 pub async fn periods(
     client: &impl GenericClient,
     accounts: &[AccountId],
-) -> Result<Vec<(AccountId, Plan, Date)>, DbError> {
+) -> Result<Vec<(AccountId, Date)>, DbError> {
     let ids: Vec<_> = accounts.iter().map(|account| account.uuid()).collect();
     let rows = PERIODS.rows(client, &[&ids]).await?;
     rows.iter()
         .map(|row| {
             Ok((
                 id(row, "id", AccountId::from_uuid)?,
-                word(row, "plan", Plan::parse)?,
                 get(row, "period_anchor")?,
             ))
         })

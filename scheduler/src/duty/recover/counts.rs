@@ -91,7 +91,7 @@ impl Recovery<'_> {
             let periods = usage::periods(&self.client, some)
                 .await
                 .map_err(DutyError::database("read the periods"))?;
-            for (account, _, anchor) in periods {
+            for (account, anchor) in periods {
                 accounts.entry(account).or_insert_with(|| Account {
                     anchor,
                     days: BTreeMap::new(),
