@@ -45,7 +45,7 @@ pub const LOG_BYTES: usize = 256 << 10;
 /// Printed in all, before the execution ends `output_too_large`.
 pub const LOG_DRAIN_BYTES: u64 = 64 << 20;
 
-// --- queue (QUEUE's "Bounds and defaults") ---------------------------------------
+// --- queue ----------------------------------------------------------------------
 
 pub const LEASE: Duration = Duration::from_millis(2_000);
 pub const RENEW_EVERY: Duration = Duration::from_millis(500);
