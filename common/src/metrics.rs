@@ -150,7 +150,7 @@ pub struct WorkerMetrics {
     pub hand_backs: IntCounter,
     pub generic_sandboxes: IntGauge,
     pub bound_sandboxes: IntGauge,
-    /// Labels: `why` (`age`, `count`, `memory`, `broken`, `retired`).
+    /// Labels: `why` (`age`, `count`, `memory`, `broken`, `dirty`, `retired`).
     pub discarded_sandboxes: IntCounterVec,
     pub binds: Histogram,
     pub outbox: IntGauge,

@@ -197,10 +197,13 @@ impl Sandboxes {
     async fn place(&self) -> Place {
         loop {
             let freed = self.0.freed.notified();
+            // Killed outside the table's lock: that takes a moment.
+            let mut oldest = None;
             {
                 let mut table = self.table();
-                if table.count >= self.0.parts.most && table.evict_oldest() {
-                    self.discarded("count", 1);
+                if table.count >= self.0.parts.most {
+                    oldest = table.take_oldest();
+                    self.discarded("count", usize::from(oldest.is_some()));
                 }
                 if table.count < self.0.parts.most {
                     table.count += 1;
@@ -208,6 +211,7 @@ impl Sandboxes {
                     return Place(Some(self.clone()));
                 }
             }
+            drop(oldest);
             freed.await;
         }
     }

@@ -68,16 +68,12 @@ impl Sandboxes {
 }
 
 impl Table {
-    /// Makes place for one by throwing away the longest unused, if any is idle.
-    pub(super) fn evict_oldest(&mut self) -> bool {
-        self.take_oldest().is_some()
-    }
-
     fn idle(&self) -> usize {
         self.shelves.values().map(|shelf| shelf.idle.len()).sum()
     }
 
-    fn take_oldest(&mut self) -> Option<Idle> {
+    /// Takes out the longest unused, if any is idle.
+    pub(super) fn take_oldest(&mut self) -> Option<Idle> {
         let oldest = self
             .shelves
             .iter()
