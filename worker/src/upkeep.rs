@@ -38,16 +38,21 @@ pub async fn record_outcomes(worker: Arc<Worker>, stop: CancellationToken) {
 
 /// Records events that nobody did, wherever they came from.
 pub async fn sweep(worker: Arc<Worker>) {
+    let mut failing = false;
     loop {
         let more = match sweep_once(&worker).await {
             Ok(report) => {
+                failing = false;
                 worker.metrics.recorded.inc_by(report.recorded);
                 worker.metrics.damaged.inc_by(report.damaged);
                 report.more
             }
             Err(error) => {
-                let error = telemetry::chain(&error);
-                tracing::debug!(error, "events cannot be swept");
+                if !failing {
+                    let error = telemetry::chain(&error);
+                    tracing::warn!(error, "events cannot be swept");
+                }
+                failing = true;
                 false
             }
         };
