@@ -60,6 +60,16 @@ impl DbError {
             .is_some_and(|state| state.code() == DOOR_CLOSED)
     }
 
+    /// A value PostgreSQL will never take (data exception, broken constraint): not to
+    /// be sent again as it is.
+    #[must_use]
+    pub fn is_unfit(&self) -> bool {
+        self.state().is_some_and(|state| {
+            let code = state.code();
+            code.starts_with("22") || code.starts_with("23")
+        })
+    }
+
     fn state(&self) -> Option<&SqlState> {
         match self {
             Self::Statement { source, .. } => source.code(),

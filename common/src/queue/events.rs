@@ -125,7 +125,12 @@ pub async fn unrecorded(link: &Link) -> Result<u64, QueueError> {
     Ok(u64::try_from(events).unwrap_or(0))
 }
 
-async fn set_events_aside(link: &Link, events: &[EventId]) -> Result<(), QueueError> {
+/// Moves events that can never be recorded to `{p}:damaged`. `link` may be one of a
+/// recovery.
+///
+/// # Errors
+/// Doing it again is safe.
+pub(crate) async fn set_events_aside(link: &Link, events: &[EventId]) -> Result<(), QueueError> {
     let aside: Vec<(String, String)> = events
         .iter()
         .map(|event| (event.0.clone(), String::new()))

@@ -111,6 +111,7 @@ pub use cancel::{Cancelled, cancel};
 pub use duty::{Dropped, Promoted, drop_consumer, promote_due};
 pub use erase::erase;
 pub use error::QueueError;
+pub(crate) use events::set_events_aside;
 pub use events::{Event, EventKind, Swept, forget, sweep, unrecorded};
 pub use finish::{EventId, Finish, Finished, Key, finish};
 pub use keys::{GROUP, Partition, StreamKind};

@@ -118,6 +118,11 @@ impl WriteError {
         }
     }
 
+    /// PostgreSQL will never take one of them as it is.
+    fn is_unfit(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_unfit())
+    }
+
     /// PostgreSQL is away: the same may be tried again.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {

@@ -88,8 +88,11 @@ impl Record {
 
     /// Ended in the queue, not recorded.
     pub(super) async fn ended(&self, key: Option<Key>) -> Ended {
+        self.ended_as(key, succeeded()).await
+    }
+
+    pub(super) async fn ended_as(&self, key: Option<Key>, outcome: SealedOutcome) -> Ended {
         let leased = self.leased(key).await;
-        let outcome = succeeded();
         let finish = Finish {
             leased: &leased,
             outcome: &outcome,
