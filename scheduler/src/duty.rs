@@ -4,6 +4,7 @@
 //! it should be. It may be dropped at any await and be run again: nothing it does
 //! counts on having been done once.
 
+mod clocks;
 mod drop_partitions;
 pub mod drop_processes;
 mod make_partitions;
@@ -64,6 +65,8 @@ pub enum DutyError {
     },
     #[error("the events that survived cannot be recorded")]
     Events(#[source] SweepError),
+    #[error("this machine's clock says {here}, postgresql's {there}")]
+    Clocks { here: Timestamp, there: Timestamp },
     #[error("another recovery closed the door before generation {0}")]
     Overtaken(u64),
     /// Not to be tried again under this term.

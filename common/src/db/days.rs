@@ -15,6 +15,7 @@ use crate::limits;
 statements! {
     MAKE = "select make_execution_day($1) as made";
     DROP = "select drop_execution_days($1) as dropped";
+    TIME = "select clock_timestamp() as time";
 }
 
 /// Makes the partitions from yesterday to three days ahead that are missing;
@@ -42,6 +43,14 @@ pub async fn drop_old(client: &impl GenericClient, now: Timestamp) -> Result<u64
     let before = utc_day(now).saturating_sub(limits::EXECUTION_DAYS.days());
     let row = DROP.one(client, &[&before]).await?;
     Ok(u64::try_from(get::<i32>(&row, "dropped")?).unwrap_or(0))
+}
+
+/// PostgreSQL's own time: a second opinion before something is deleted for its age.
+///
+/// # Errors
+/// Where PostgreSQL does not answer.
+pub async fn server_time(client: &impl GenericClient) -> Result<Timestamp, DbError> {
+    get(&TIME.one(client, &[]).await?, "time")
 }
 
 /// The UTC day of an instant.

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::db::{Database, days};
+use common::db::{Client, Database, DbError, days};
 use common::metrics::SchedulerMetrics;
 use jiff::Timestamp;
 
-use super::{Duty, DutyError, Report};
+use super::{Duty, DutyError, Report, clocks};
 
 /// A day is dropped within an hour of its time.
 const LOOK: Duration = Duration::from_secs(3_600);
+
+const STEP: &str = "drop partitions";
 
 #[derive(Debug)]
 pub struct DropPartitions {
@@ -23,6 +25,19 @@ impl DropPartitions {
     pub const fn new(database: Database, metrics: Arc<SchedulerMetrics>) -> Self {
         Self { database, metrics }
     }
+
+    /// Drops what is past its time at `now`, whatever any clock says.
+    ///
+    /// # Errors
+    /// Where PostgreSQL does not answer.
+    pub async fn drop_past(&self, client: &Client, now: Timestamp) -> Result<Report, DutyError> {
+        let dropped = days::drop_old(client, now).await.map_err(failed())?;
+        self.metrics.dropped_partitions.inc_by(dropped);
+        if dropped > 0 {
+            tracing::info!(dropped, "day partitions dropped");
+        }
+        Ok(Report::of(dropped))
+    }
 }
 
 impl Duty for DropPartitions {
@@ -30,13 +45,12 @@ impl Duty for DropPartitions {
     const EVERY: Duration = LOOK;
 
     async fn run_once(&self, now: Timestamp) -> Result<Report, DutyError> {
-        let failed = DutyError::database("drop partitions");
-        let client = self.database.client().await.map_err(&failed)?;
-        let dropped = days::drop_old(&client, now).await.map_err(failed)?;
-        self.metrics.dropped_partitions.inc_by(dropped);
-        if dropped > 0 {
-            tracing::info!(dropped, "day partitions dropped");
-        }
-        Ok(Report::of(dropped))
+        let client = self.database.client().await.map_err(failed())?;
+        clocks::agree(&client, STEP, now).await?;
+        self.drop_past(&client, now).await
     }
+}
+
+fn failed() -> impl Fn(DbError) -> DutyError {
+    DutyError::database(STEP)
 }

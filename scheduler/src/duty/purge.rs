@@ -5,10 +5,12 @@ use std::time::Duration;
 use common::db::{Database, retention};
 use jiff::Timestamp;
 
-use super::{Duty, DutyError, Report};
+use super::{Duty, DutyError, Report, clocks};
 
 /// Rules count in hours and days.
 const LOOK: Duration = Duration::from_secs(600);
+
+const STEP: &str = "purge";
 
 #[derive(Debug)]
 pub struct Purge {
@@ -27,8 +29,9 @@ impl Duty for Purge {
     const EVERY: Duration = LOOK;
 
     async fn run_once(&self, now: Timestamp) -> Result<Report, DutyError> {
-        let failed = DutyError::database("purge");
+        let failed = DutyError::database(STEP);
         let client = self.database.client().await.map_err(&failed)?;
+        clocks::agree(&client, STEP, now).await?;
         let (done, more) = retention::purge_some(&client, now).await.map_err(failed)?;
         Ok(Report { done, more })
     }

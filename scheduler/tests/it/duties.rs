@@ -66,20 +66,37 @@ async fn partitions_come_three_days_ahead_and_go_after_ninety() {
 
     // The very day is kept to its end, and the one before it goes.
     let last_day = start + (24 * EXECUTION_DAYS).hours();
-    assert_eq!(drop.run_once(last_day).await.unwrap(), Report::of(1));
+    let client = database.connect(Role::Scheduler).client().await.unwrap();
+    let drop = async |at| drop.drop_past(&client, at).await.unwrap();
+    assert_eq!(drop(last_day).await, Report::of(1));
     let left = partitions(&database).await;
     assert!(!left.contains(&day(start - 24.hours())), "{left:?}");
     assert!(left.contains(&day(start)), "{left:?}");
-    assert_eq!(
-        drop.run_once(last_day).await.unwrap(),
-        Report::default(),
-        "idempotent"
-    );
-    assert_eq!(
-        drop.run_once(last_day + 24.hours()).await.unwrap(),
-        Report::of(1)
-    );
+    assert_eq!(drop(last_day).await, Report::default(), "idempotent");
+    assert_eq!(drop(last_day + 24.hours()).await, Report::of(1));
     assert!(!partitions(&database).await.contains(&day(start)));
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_while_the_clock_differs_from_postgresqls() {
+    let database = database().await;
+    let make = MakePartitions::new(database.connect(Role::Scheduler));
+    let drop = DropPartitions::new(database.connect(Role::Scheduler), metrics());
+    let purge = Purge::new(database.connect(Role::Scheduler));
+    let now = SystemClock.now();
+    make.run_once(now).await.unwrap();
+    let before = partitions(&database).await;
+    for wrong in [now + (24 * 365).hours(), now - 1.hour()] {
+        let refused = [drop.run_once(wrong).await, purge.run_once(wrong).await];
+        for refused in refused {
+            assert!(
+                matches!(refused, Err(DutyError::Clocks { .. })),
+                "{refused:?}"
+            );
+        }
+    }
+    assert_eq!(partitions(&database).await, before);
+    assert_eq!(drop.run_once(now).await.unwrap(), Report::default());
 }
 
 #[tokio::test]
