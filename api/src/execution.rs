@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::accept::{Standing, Target};
 use common::db::executions::Execution;
 use common::db::versions;
-use common::execution::{Ending, Failure, Logs, SealedOutcome, State, Trigger};
+use common::execution::{Ending, ErrorCode, Failure, Logs, SealedOutcome, State, Trigger};
 use common::ids::{AccountId, ExecutionId, NamespaceId, VersionId};
 use common::vault::Purpose;
 use jiff::Timestamp;
@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) attempt: u32,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) outcome: Option<SealedOutcome>,
+    /// Its texts were there once, and somebody had them removed.
+    pub(crate) erased: bool,
 }
 
 impl Facts {
@@ -45,6 +47,7 @@ impl Facts {
             attempt: 0,
             started_at: None,
             outcome: None,
+            erased: false,
         }
     }
 
@@ -69,10 +72,11 @@ impl Facts {
             attempt: row.attempt,
             started_at: row.started_at,
             outcome: None,
+            erased: row.erased_at.is_some(),
         };
         match outcome {
             // What was erased is erased, also where Redis still holds it.
-            Some(mut outcome) if row.erased_at.is_some() => {
+            Some(mut outcome) if facts.erased => {
                 (outcome.output, outcome.error, outcome.logs) = (None, None, None);
                 facts.ended(outcome)
             }
@@ -130,6 +134,7 @@ pub(crate) async fn facts(
                 attempt: 0,
                 started_at: None,
                 outcome: None,
+                erased: false,
             })
             .map(|facts| match outcome {
                 Some(outcome) => facts.ended(outcome),
@@ -284,7 +289,9 @@ pub(crate) async fn error(
         .map_err(|error| Problem::Internal(error.into()))
 }
 
-/// Why it did not succeed. The code stays when the texts are erased.
+/// Why it did not succeed. The code stays when the texts are erased, and it is all
+/// there ever was where it was ended by who can't seal: a recovery, or a worker that
+/// could not read its entry.
 pub(crate) async fn failure(
     app: &Arc<App>,
     account: AccountId,
@@ -302,7 +309,16 @@ pub(crate) async fn failure(
         None => Ok(outcome
             .ending
             .error_code
-            .map(|code| Failure::new(code, "erased"))),
+            .map(|code| Failure::new(code, without_text(code, facts.erased)))),
+    }
+}
+
+/// The message of an error whose text is not stored.
+const fn without_text(code: ErrorCode, erased: bool) -> &'static str {
+    match code {
+        _ if erased => "erased",
+        ErrorCode::Cancelled => "cancelled by request",
+        _ => "nothing more is known",
     }
 }
 

@@ -49,6 +49,42 @@ async fn what_is_queued_is_cancelled_at_once_and_never_starts() {
 }
 
 #[tokio::test]
+async fn one_that_a_recovery_cancelled_says_so_without_a_stored_text() {
+    let home = Home::new().await;
+    let tenant = home.tenant("t").await;
+    let queued = queued(&home, &tenant).await;
+    let id: common::ids::ExecutionId = queued["id"].as_str().unwrap().parse().unwrap();
+    let path = format!("/v1/executions/{id}");
+    tenant
+        .program
+        .post(&format!("{path}/cancel"), &json!({}))
+        .await
+        .must_be(200);
+    // As a scheduler leaves it, which can't seal: a row with a code and no text.
+    let owner = home
+        .database
+        .connect(common::testing::Role::Owner)
+        .client()
+        .await
+        .unwrap();
+    let without = "update executions set error = null where day = $1 and id = $2";
+    let changed = owner.execute(without, &[&id.day(), &id.uuid()]).await;
+    assert_eq!(changed.unwrap(), 1);
+    let link = home.queue.link().await;
+    assert!(
+        common::queue::erase(&link, tenant.account, id)
+            .await
+            .unwrap()
+    );
+    let shown = tenant.program.get(&path).await.must_be(200);
+    assert_eq!(
+        shown["error"],
+        json!({"code": "cancelled", "message": "cancelled by request"})
+    );
+    home.stop().await;
+}
+
+#[tokio::test]
 async fn what_runs_is_killed_and_told_as_cancelled() {
     let home = Home::new().await;
     let worker = home.worker();
