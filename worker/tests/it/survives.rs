@@ -101,9 +101,10 @@ async fn a_paused_worker_is_fenced_and_does_not_take_the_lease_back() {
     };
     let id = rig.accept(&function, &ask).await;
     rig.running(&function, id).await;
+    // Before the second one starts: however long that takes, the first has not finished.
+    first.signal(Signal::SIGSTOP);
     let second = rig.start(&[]);
     second.ready().await;
-    first.signal(Signal::SIGSTOP);
     let outcome = rig.outcome(&function, id).await;
     first.signal(Signal::SIGCONT);
     assert_eq!(outcome.output.as_deref(), Some("\"slept\""));
