@@ -212,7 +212,7 @@ impl WorkerMetrics {
             damaged: counter(
                 registry,
                 "patchbay_damaged_entries_total",
-                "Entries nobody could read, set aside.",
+                "Entries nobody could read, and events nobody could record, set aside.",
             )?,
             hand_backs: counter(
                 registry,

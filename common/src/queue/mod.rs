@@ -76,7 +76,7 @@
 //! | `{p}:quota:<account>:<period>` | executions charged |
 //! | `{p}:idem:<account>:<key>` | id and digest of what a key was used for, a day |
 //! | `{p}:ev` | stream: events, removed one by one |
-//! | `{p}:damaged` | stream: the last that could not be understood, a week |
+//! | `{p}:damaged` | stream: the last that could not be understood or recorded, a week |
 //! | `{p}:bytes` `{p}:term` | bytes of open bodies; the leader's term |
 //!
 //! Ids are 32 hex digits. Bodies, outcomes and messages are opaque here, but for the
