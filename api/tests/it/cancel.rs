@@ -163,3 +163,44 @@ async fn a_hundred_cancels_at_odd_moments_all_tell_the_truth() {
     }
     home.stop().await;
 }
+
+#[tokio::test]
+async fn a_worker_quicker_than_the_note_delays_no_answer() {
+    let home = Home::new().await;
+    let worker = home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("f", "hold").await;
+    let pool = home.database.connect(common::testing::Role::Owner);
+    let lock = "select 1 from executions where day = $1 and id = $2 for update";
+    let mut fastest = std::time::Duration::MAX;
+    for started in 1..=3 {
+        let held = tenant.begin("f").await;
+        worker.has_started(started).await;
+        let id: common::ids::ExecutionId = held["id"].as_str().unwrap().parse().unwrap();
+        let mut owner = pool.client().await.unwrap();
+        let noting = owner.transaction().await.unwrap();
+        noting
+            .execute(lock, &[&id.day(), &id.uuid()])
+            .await
+            .unwrap();
+        let (path, none) = (format!("/v1/executions/{id}"), json!({}));
+        let cancel = format!("{path}/cancel");
+        let asked = async {
+            let reply = tenant.program.post(&cancel, &none).await;
+            (reply, std::time::Instant::now())
+        };
+        let ended = async {
+            while tenant.program.get(&path).await.must_be(200)["status"] != "cancelled" {
+                tokio::task::yield_now().await;
+            }
+            noting.rollback().await.unwrap();
+            std::time::Instant::now()
+        };
+        let ((reply, answered), noted) = tokio::join!(asked, ended);
+        assert_eq!(reply.must_be(200)["status"], "cancelled");
+        fastest = fastest.min(answered.saturating_duration_since(noted));
+    }
+    // Nobody wakes this waiter; one that only looks again later comes after 500 ms at best.
+    assert!(fastest.as_millis() < 400, "{fastest:?}");
+    home.stop().await;
+}

@@ -1,5 +1,6 @@
 //! Cancelling: what has not started never will, what runs is killed by its worker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,7 +10,7 @@ use super::{Accept, Refusal, Standing};
 use crate::entry::Entry;
 use crate::execution::{Ending, ErrorCode, Failure, SealedOutcome, State};
 use crate::ids::{AccountId, ExecutionId};
-use crate::queue::{self, Cancelled, Link, Owner};
+use crate::queue::{self, Cancelled, Link, Owner, Watched};
 use crate::record::{Ended, Recorded, Requested, WriteError, request_cancel};
 use crate::vault::Purpose;
 
@@ -66,9 +67,14 @@ impl Accept {
                 if let Some(late) = self.note(link.generation(), id, &entry).await? {
                     return Ok(late);
                 }
-                // The order was given; wait here for what the worker says.
+                // The order was given; wait here for what the worker says. One that was
+                // quicker than the note has woken nobody here: look, then wait.
                 let owner = owner_of(&entry);
-                self.watch(account, id, Some(self.0.waiters.api())).await?;
+                let watched = self.watch(account, id, Some(self.0.waiters.api())).await?;
+                if let Watched::Final { owner, outcome } = watched {
+                    let outcome = Arc::new(outcome);
+                    return Ok(told(Standing::Ended { owner, outcome }));
+                }
                 let deadline = Instant::now() + KILLED_WITHIN;
                 Ok(match self.wait(&mut waiter, account, deadline).await? {
                     Waited::Ended(outcome) => told(Standing::Ended { owner, outcome }),
