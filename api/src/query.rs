@@ -25,6 +25,9 @@ impl Query {
         if values.next().is_some() {
             return Err(wrong(name, "this parameter stands twice"));
         }
+        if value.is_some_and(|value| value.contains('\0')) {
+            return Err(wrong(name, "NUL is in no name"));
+        }
         Ok(value)
     }
 

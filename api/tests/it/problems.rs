@@ -198,6 +198,37 @@ async fn odd_numbers_are_a_422_in_queries_and_a_404_in_paths() {
 }
 
 #[tokio::test]
+async fn a_nul_names_nothing() {
+    let home = Home::new().await;
+    let tenant = home.tenant("t").await;
+    let program = &tenant.program;
+    let namespace = &tenant.namespace;
+    for path in [
+        "/v1/namespaces/%00".to_owned(),
+        "/v1/namespaces/a%00/functions".to_owned(),
+        format!("/v1/namespaces/{namespace}/functions/%00"),
+    ] {
+        program.get(&path).await.must_tell(404, "not_found");
+    }
+    for path in [
+        "/v1/namespaces/%00/functions/f/executions".to_owned(),
+        format!("/v1/namespaces/{namespace}/functions/%00/executions"),
+        "/mcp/%00".to_owned(),
+    ] {
+        let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+        program.post(&path, &ping).await.must_tell(404, "not_found");
+    }
+    for path in [
+        "/v1/executions?namespace=%00".to_owned(),
+        format!("/v1/executions?namespace={namespace}&function=%00"),
+        format!("/v1/namespaces/{namespace}/functions?tag=%00"),
+    ] {
+        program.get(&path).await.must_tell(422, "invalid");
+    }
+    home.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_id_is_kept_or_made() {
     let home = Home::new().await;
     let sent = |id: &'static str| {

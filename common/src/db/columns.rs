@@ -6,6 +6,9 @@ use uuid::Uuid;
 
 use super::error::DbError;
 
+/// PostgreSQL's texts can't hold it, so nothing is named with it.
+pub(super) const NUL: char = '\0';
+
 /// A column's value.
 pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &'static str) -> Result<T, DbError> {
     row.try_get(column).map_err(|source| DbError::Column {

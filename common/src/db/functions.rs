@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::columns::{get, id};
+use super::columns::{NUL, get, id};
 use super::statement::statements;
 use super::versions::{self, Version};
 use super::{DbError, GenericClient};
@@ -54,6 +54,9 @@ pub async fn find(
     namespace: NamespaceId,
     name: &str,
 ) -> Result<Option<Function>, DbError> {
+    if name.contains(NUL) {
+        return Ok(None);
+    }
     let row = FIND
         .row(client, &[&account.uuid(), &namespace.uuid(), &name])
         .await?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::accounts;
-use super::columns::{get, id};
+use super::columns::{NUL, get, id};
 use super::statement::statements;
 use super::{Client, DbError, GenericClient};
 use crate::ids::{AccountId, NamespaceId};
@@ -100,6 +100,9 @@ pub async fn find(
     account: AccountId,
     name: &str,
 ) -> Result<Option<Namespace>, DbError> {
+    if name.contains(NUL) {
+        return Ok(None);
+    }
     let row = FIND.row(client, &[&account.uuid(), &name]).await?;
     row.as_ref().map(read).transpose()
 }

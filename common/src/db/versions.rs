@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::columns::{count, digest, get, id, optional_word, word};
+use super::columns::{NUL, count, digest, get, id, optional_word, word};
 use super::statement::statements;
 use super::{DbError, GenericClient};
 use crate::ids::{AccountId, FunctionId, NamespaceId, VersionId};
@@ -239,6 +239,9 @@ pub async fn resolve(
     function: &str,
     number: Option<u32>,
 ) -> Result<Option<Resolved>, DbError> {
+    if namespace.contains(NUL) || function.contains(NUL) {
+        return Ok(None);
+    }
     let number = number.map(super::columns::int);
     let params: super::statement::Params<'_> = &[&account.uuid(), &namespace, &function, &number];
     let Some(row) = RESOLVE.row(client, params).await? else {
