@@ -23,6 +23,7 @@ a JSON Pointer: no value is lost or changed in silence.
 import sys
 from _json import encode_basestring as quote
 from _json import make_encoder
+from binascii import b2a_base64
 
 text = use("text")
 
@@ -35,6 +36,8 @@ modules = sys.modules
 type_, isinstance_, str_, int_, float_, dict_, list_, len_ = type, isinstance, str, int, float, dict, list, len
 object_repr = object.__repr__
 int_repr, float_repr = int.__repr__, float.__repr__
+# What a subclass holds, whatever it made of its methods.
+int_of, float_of = int.__int__, float.__float__
 
 
 class NotSerializable(Exception):
@@ -174,9 +177,9 @@ def key_name(key):
     if is_enum(key):
         return key_name(key.value)
     if isinstance_(key, int_):
-        return int_repr(key)
+        return int_repr(checked_int(int_of(key)))
     if isinstance_(key, float_):
-        return float_repr(checked_float(key + 0.0))
+        return float_repr(checked_float(float_of(key)))
     form = KEYS.get(full_name(kind))
     if form is None:
         raise NotSerializable("a key of type %s has no JSON form" % kind.__name__, kind.__name__)
@@ -193,8 +196,6 @@ def is_enum(value):
 
 
 def base64_text(value):
-    from binascii import b2a_base64
-
     return b2a_base64(value, newline=False).decode("ascii")
 
 
@@ -228,11 +229,11 @@ def other(value, kind, depth):
     if isinstance_(value, str_):
         return checked_text(str_.__str__(value))
     if isinstance_(value, int_):
-        return checked_int(int_(value))
+        return checked_int(int_of(value))
     if "numpy" in modules and (kind.__module__ or "").split(".")[0] == "numpy":
         return numpy(value, kind, depth)
     if isinstance_(value, float_):
-        return checked_float(value + 0.0)
+        return checked_float(float_of(value))
     if isinstance_(value, dict_):
         return members(value.items(), depth)
     if isinstance_(value, (list_, tuple)):
@@ -249,7 +250,10 @@ def by_class(value, kind, depth):
         name = full_name(base)
         form = STRINGS.get(name)
         if form is not None:
-            return checked_decimal(value, form(value))
+            told = form(value)
+            if name == "decimal.Decimal" and not base.is_finite(value):
+                raise NotSerializable("JSON has no %s" % base.__str__(value), "Decimal")
+            return checked_text(told)
         if name == "datetime.timedelta":
             return checked_float(value.total_seconds())
         if name == "collections.deque":
@@ -273,12 +277,6 @@ def by_class(value, kind, depth):
         return members([(key, value[key]) for key in value.keys()], depth)
     name = text.clean(kind.__name__, 200)
     raise NotSerializable("a value of type %s has no JSON form" % name, name)
-
-
-def checked_decimal(value, form):
-    if form in ("NaN", "sNaN", "Infinity", "-Infinity", "-NaN", "-sNaN"):
-        raise NotSerializable("JSON has no %s" % form, type_(value).__name__)
-    return checked_text(form)
 
 
 def numpy(value, kind, depth):

@@ -76,12 +76,26 @@ async fn numbers_keep_every_digit_and_sign() {
             "[2**64, -2**70]",
             "[18446744073709551616,-1180591620717411303424]",
         ),
+        ("{-0.0: 1}", r#"{"-0.0":1}"#),
+        ("type('F', (float,), {})(-0.0)", "-0.0"),
+        // A subclass leaves as the number it is, whatever it made of arithmetic.
+        (
+            "type('Metres', (float,), {'__add__': lambda s, o: 'no'})(1.5)",
+            "1.5",
+        ),
+        ("type('I', (int,), {'__int__': lambda s: 5})(3)", "3"),
+        (
+            "[pathlib.Path('NaN'), pathlib.Path('Infinity')]",
+            r#"["NaN","Infinity"]"#,
+        ),
     ])
     .await;
     refusals(&[
         ("float('nan')", ""),
         ("[1, {'a': float('-inf')}]", "/1/a"),
         ("10**5000", ""),
+        ("[__import__('decimal').Decimal('NaN5')]", "/0"),
+        ("[__import__('decimal').Decimal('-Infinity')]", "/0"),
     ])
     .await;
 }
