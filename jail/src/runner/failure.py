@@ -18,10 +18,13 @@ open_fd, read_fd, close_fd = posix.open, posix.read, posix.close
 
 def of_exception(error, code="exception"):
     """The failure's parts, as they go into its frame."""
-    if isinstance_(error, SystemExit) and code == "exception":
-        return of_exit(error)
     if code == "exception":
-        code = by_resource(error)
+        try:
+            if isinstance_(error, SystemExit):
+                return of_exit(error)
+            code = by_resource(error)
+        except BaseException:
+            pass  # what it says of itself can't be read: an exception like any other
     return {
         "code": code,
         "type": name_of(error),

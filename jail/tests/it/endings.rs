@@ -85,6 +85,16 @@ async fn odd_exceptions_leave_as_text() {
             "asyncio.exceptions.CancelledError",
             "mine",
         ),
+        (
+            "class E(SystemExit):\n    @property\n    def code(self): raise ValueError\ndef main(): raise E('x')",
+            "E",
+            "x",
+        ),
+        (
+            "class E(OSError):\n    @property\n    def errno(self): raise ValueError\ndef main(): raise E('x')",
+            "E",
+            "x",
+        ),
     ] {
         let mut sandbox = sandbox(&host, source).await;
         let done = run(&mut sandbox, "{}").await;
