@@ -23,6 +23,7 @@ _call = _ctypes.call_function
 _setrlimit = resource.setrlimit
 _statvfs = posix.statvfs
 _getpid = posix.getpid
+_getsignal, _SIGCHLD, _SIG_IGN = _signal.getsignal, _signal.SIGCHLD, _signal.SIG_IGN
 
 
 class LimitError(Exception):
@@ -137,6 +138,8 @@ def unsafe_to_fork():
         return "processes run after the import"
     except ChildProcessError:
         pass
+    if _getsignal(_SIGCHLD) == _SIG_IGN:
+        return "the import lets no child be waited for"
     if posix.getresuid() != (TEMPLATE,) * 3:
         return "the import changed its user"
     for name in posix.listdir("/proc/self/fd"):
