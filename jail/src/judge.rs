@@ -5,8 +5,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde::de::IgnoredAny;
 
+use crate::exact::is_exact;
 use crate::frame::{FrameError, Kind, only};
-use crate::limits::DEPTH;
 use crate::outcome::{Failure, FailureCode};
 
 /// Why nobody waits any longer.
@@ -173,29 +173,11 @@ fn disturbed(what: &str) -> (Result<Vec<u8>, Failure>, bool) {
     (Err(Failure::new(FailureCode::Killed, text)), false)
 }
 
-/// Exactly one JSON text, no deeper than results may be: code can write to its channel
-/// by hand, and what it wrote goes into answers to clients as it is.
+/// Exactly one JSON text that can be passed on: code can write to its channel by hand,
+/// and what it wrote goes into answers to clients as it is.
 fn is_json(body: &[u8]) -> bool {
     std::str::from_utf8(body)
-        .is_ok_and(|text| depth(body) <= DEPTH && serde_json::from_str::<IgnoredAny>(text).is_ok())
-}
-
-fn depth(body: &[u8]) -> u32 {
-    let (mut now, mut most, mut quoted, mut escaped) = (0_u32, 0, false, false);
-    for byte in body {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'[' | b'{' if !quoted => {
-                now += 1;
-                most = most.max(now);
-            }
-            b']' | b'}' if !quoted => now = now.saturating_sub(1),
-            _ => {}
-        }
-    }
-    most
+        .is_ok_and(|text| is_exact(text) && serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 #[cfg(test)]
@@ -248,7 +230,16 @@ mod tests {
     #[test]
     fn bytes_that_are_no_json_never_leave() {
         let deep = [b"[".repeat(200), b"]".repeat(200)].concat();
-        for bad in [&b"{\"a\":"[..], b"NaN", b"1 2", b"\"\xff\"", b"", &deep] {
+        for bad in [
+            &b"{\"a\":"[..],
+            b"NaN",
+            b"1 2",
+            b"1e400",
+            b"\"\xff\"",
+            b"\"\\ud800\"",
+            b"",
+            &deep,
+        ] {
             let mut seen = evidence(ended());
             seen.output_bytes = 1_000;
             let judged = judge(&seen, &frame(Kind::Result, 0, &[bad]));

@@ -20,6 +20,7 @@ mod boot;
 mod cgroup;
 mod channel;
 mod control;
+mod exact;
 mod execute;
 mod frame;
 mod host;
