@@ -34,6 +34,9 @@ pub const BASE_PIDS: u32 = 3;
 pub const DEPTH: u32 = 128;
 /// Until a new sandbox says that it is ready.
 pub const BOOT: Duration = Duration::from_secs(20);
+/// Until an execution that has answered is gone: it holds no slot any more, so it may not
+/// run on. Only a machine that is very busy takes this long for an honest one.
+pub const LAST_STEPS: Duration = Duration::from_millis(100);
 /// Until the template has answered for an execution's child, which is dead by then.
 pub const SETTLE: Duration = Duration::from_secs(10);
 /// Until a killed sandbox is gone, before nsjail itself is killed.

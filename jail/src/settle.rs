@@ -2,8 +2,8 @@
 //!
 //! An execution is over for its caller when its one frame is there. That its process
 //! is dead and nothing of it is left is proved afterwards, before the sandbox takes
-//! another one; where it can't be proved, or something followed the frame, the sandbox
-//! is thrown away.
+//! another one; where it can't be proved at once, or something followed the frame, the
+//! sandbox is thrown away.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use crate::channel::{Answer, Channel};
 use crate::execute::over;
 use crate::frame::ENDED_BYTES;
 use crate::judge::Reason;
-use crate::limits::SETTLE;
+use crate::limits::LAST_STEPS;
 use crate::sandbox::Sandbox;
 
 /// Who takes the next request.
@@ -69,7 +69,7 @@ impl Sandbox {
 
     async fn is_settled(&mut self, mut answered: Answered) -> bool {
         if !answered.has_ended {
-            let told = timeout(SETTLE, self.jail.control.receive(ENDED_BYTES)).await;
+            let told = timeout(LAST_STEPS, self.jail.control.receive(ENDED_BYTES)).await;
             let Ok(Reason::Ended(ended)) = told.map(over) else {
                 return false;
             };

@@ -41,8 +41,10 @@ fn serve(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> io::Result<c_int> 
     take_streams(fds)?;
     become_execution(second_uid)?;
     python::call(calls.seed);
-    // Takes the page faults of the usual path while nobody waits.
-    python::call(calls.rehearse);
+    if is_quiet() {
+        // Takes the page faults of the usual path while nobody waits.
+        python::call(calls.rehearse);
+    }
     let mut head = [0; HEADER];
     if !frame::read_exact(CHANNEL, &mut head)? {
         return Ok(0);
@@ -64,6 +66,19 @@ fn serve(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> io::Result<c_int> 
         return Ok(BROKEN);
     };
     Ok(execute(calls, input, context).unwrap_or(BROKEN))
+}
+
+/// Whether no request comes for a moment. Under load one is there at once, and a
+/// rehearsal would only cost what it saves.
+fn is_quiet() -> bool {
+    const MOMENT_MS: c_int = 1;
+    let mut watched = libc::pollfd {
+        fd: CHANNEL,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one live structure, and the count says so.
+    unsafe { libc::poll(&raw mut watched, 1, MOMENT_MS) == 0 }
 }
 
 /// The exit status; `None` where Python itself failed us.

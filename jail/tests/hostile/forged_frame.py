@@ -11,6 +11,11 @@ def main(how):
     if how == "forge":
         body = b'"forged"'
         os.write(3, struct.pack(">BBHIQ", 1, 48, 0, len(body), 0) + body)
+    elif how == "answer and stay":
+        body = b'"forged"'
+        os.write(3, struct.pack(">BBHIQ", 1, 48, 0, len(body), 0) + body)
+        while True:
+            pass
     elif how == "junk":
         for fd in range(3, 256):
             try:

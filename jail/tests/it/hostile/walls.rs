@@ -135,6 +135,17 @@ async fn there_is_nobody_on_the_network() {
 }
 
 #[tokio::test]
+async fn code_that_answers_and_runs_on_is_killed_with_its_sandbox() {
+    let mut two = Two::behind_all_walls(hostile!("forged_frame")).await;
+    assert_eq!(two.gets(json!({"how": "answer and stay"})).await, "forged");
+    // It would loop for ever: that this returns at all is the kill.
+    assert!(!two.hostile.settle().await);
+    assert!(!two.hostile.is_reusable());
+    assert_eq!(two.gets(json!({"how": "not at all"})).await, "real");
+    two.other_is_well().await;
+}
+
+#[tokio::test]
 async fn a_forged_frame_speaks_for_its_own_call_and_costs_the_sandbox() {
     let mut two = Two::behind_all_walls(hostile!("forged_frame")).await;
     let done = two.tries(&json!({"how": "forge"})).await;
