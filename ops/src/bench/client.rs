@@ -58,6 +58,7 @@ impl Client {
                 .unwrap_or_default()
                 .trim()
                 .parse()?,
+            None if status == 204 => 0,
             None => bail!("an answer without content-length"),
         };
         while self.read.len() < head_end + length {
