@@ -88,6 +88,8 @@ fn execute(calls: &Calls, input: &[u8], context: &[u8]) -> Option<c_int> {
     let (input, context) = (python::bytes(input)?, python::bytes(context)?);
     let answer = python::call3(calls.answer, calls.bound, &input, &context);
     python::call(calls.flush);
+    // SAFETY: flushes all streams of the C library; a stream that user code left locked is user code waiting for itself.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
     let answer = answer?;
     let kind = u8::try_from(answer.number_at(0)?).ok()?;
     let text = answer.bytes_at(1)?;

@@ -109,12 +109,17 @@ def seed():
 
 
 def flush():
+    flush_streams()
+    _call(_fflush, (None,))
+
+
+def flush_streams():
+    """What Python holds back; the native loop sees to the C library itself."""
     for stream in (sys.stdout, sys.stderr, _stdout, _stderr):
         try:
             stream.flush()
         except BaseException:
             pass
-    _call(_fflush, (None,))
 
 
 _stdout, _stderr = sys.stdout, sys.stderr

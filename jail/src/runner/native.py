@@ -37,4 +37,4 @@ def rehearse():
 
 def serve(bound, settings, sweep):
     """Never returns."""
-    executions(invoke.answer, bound, rehearse, house.seed, house.flush, sweep, settings["second_uid"])
+    executions(invoke.answer, bound, rehearse, house.seed, house.flush_streams, sweep, settings["second_uid"])
