@@ -34,9 +34,12 @@ pub const BASE_PIDS: u32 = 3;
 pub const DEPTH: u32 = 128;
 /// Until a new sandbox says that it is ready.
 pub const BOOT: Duration = Duration::from_secs(20);
-/// Until an execution that has answered is gone: it holds no slot any more, so it may not
-/// run on. Only a machine that is very busy takes this long for an honest one.
-pub const LAST_STEPS: Duration = Duration::from_millis(100);
+/// Until an execution that has answered is gone. It holds no slot any more, so it may not
+/// run on: neither this long, nor with more processor time than its own burial takes.
+pub const LAST_STEPS: Duration = Duration::from_secs(2);
+pub const LAST_CPU: Duration = Duration::from_millis(100);
+/// How often that is looked at.
+pub const LAST_LOOK: Duration = Duration::from_millis(50);
 /// Until the template has answered for an execution's child, which is dead by then.
 pub const SETTLE: Duration = Duration::from_secs(10);
 /// Until a killed sandbox is gone, before nsjail itself is killed.

@@ -6,6 +6,7 @@
 //! sandbox is thrown away.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
@@ -13,7 +14,7 @@ use crate::channel::{Answer, Channel};
 use crate::execute::over;
 use crate::frame::ENDED_BYTES;
 use crate::judge::Reason;
-use crate::limits::LAST_STEPS;
+use crate::limits::{LAST_CPU, LAST_LOOK, LAST_STEPS};
 use crate::sandbox::Sandbox;
 
 /// Who takes the next request.
@@ -69,12 +70,9 @@ impl Sandbox {
 
     async fn is_settled(&mut self, mut answered: Answered) -> bool {
         if !answered.has_ended {
-            let told = timeout(LAST_STEPS, self.jail.control.receive(ENDED_BYTES)).await;
-            let Ok(Reason::Ended(ended)) = told.map(over) else {
-                return false;
-            };
-            if ended.dirty {
-                return false;
+            match self.last_steps().await {
+                Some(Reason::Ended(ended)) if !ended.dirty => {}
+                _ => return false,
             }
         }
         let length = answered.answer.got.len();
@@ -82,5 +80,25 @@ impl Sandbox {
         let followed = answered.answer.got.len() > length;
         let strict = self.jail.host.profile().strict_frames;
         !(strict && followed) && self.oom_kills() == answered.oom_kills
+    }
+
+    /// What the template says of its end; `None` where it runs on.
+    async fn last_steps(&mut self) -> Option<Reason> {
+        let until = Instant::now() + LAST_STEPS;
+        let before = self.cpu();
+        loop {
+            let told = self.jail.control.receive(ENDED_BYTES);
+            if let Ok(told) = timeout(LAST_LOOK, told).await {
+                return Some(over(told));
+            }
+            if Instant::now() >= until || self.cpu().saturating_sub(before) >= LAST_CPU {
+                return None;
+            }
+        }
+    }
+
+    fn cpu(&self) -> Duration {
+        let remains = self.jail.remains.as_ref();
+        remains.map_or(Duration::ZERO, |remains| remains.group.counters().cpu)
     }
 }
