@@ -154,19 +154,24 @@ async fn system<C: Caller>(setting: &Setting, callers: Vec<C>, span: Duration) -
     let before = machine::usage(&setting.groups)?;
     let (_, mut slice) = closed_loop(callers, span).await?;
     let after = machine::usage(&setting.groups)?;
+    spent(setting, &mut slice, &before, &after);
+    Ok(slice)
+}
+
+/// Adds what each group of processes used in between, and the sandboxes' faults.
+fn spent(setting: &Setting, slice: &mut Slice, before: &[Usage], after: &[Usage]) {
     let mut faults = 0;
-    for (group, (before, after)) in setting.groups.iter().zip(before.iter().zip(&after)) {
-        let spent = after.cpu_us.saturating_sub(before.cpu_us);
-        match slice.cpu_us.iter_mut().find(|cpu| cpu.0 == group.name) {
-            Some(cpu) => cpu.1 += spent,
-            None => slice.cpu_us.push((group.name, spent)),
+    for (group, (before, after)) in setting.groups.iter().zip(before.iter().zip(after)) {
+        let cpu = after.cpu_us.saturating_sub(before.cpu_us);
+        match slice.cpu_us.iter_mut().find(|spent| spent.0 == group.name) {
+            Some(spent) => spent.1 += cpu,
+            None => slice.cpu_us.push((group.name, cpu)),
         }
         if group.name == "sandbox" {
             faults += after.faults.saturating_sub(before.faults);
         }
     }
     slice.faults = Some(faults);
-    Ok(slice)
 }
 
 /// Asynchronous calls while sleepers keep every background slot, so that nothing of
@@ -181,11 +186,8 @@ async fn durable(setting: &Setting, n: usize, span: Duration) -> Result<Slice> {
     let before = machine::usage(&setting.groups)?;
     let (callers, mut slice) = closed_loop(callers, span).await?;
     let after = machine::usage(&setting.groups)?;
-    for (group, (before, after)) in setting.groups.iter().zip(before.iter().zip(&after)) {
-        slice
-            .cpu_us
-            .push((group.name, after.cpu_us.saturating_sub(before.cpu_us)));
-    }
+    spent(setting, &mut slice, &before, &after);
+    slice.faults = None;
     patchbay::cancel(&setting.target, &sleepers).await?;
     for caller in &callers {
         if let Some(id) = &caller.last {
