@@ -111,6 +111,9 @@ pub(crate) async fn grant_access(
     access: &'static str,
 ) -> Result<(), MigrateError> {
     let session = Session::open(which, config).await?;
+    // Two that grant at once would meet in one row of the catalogue.
+    let lock = session.client.batch_execute(LOCK).await;
+    lock.map_err(session.step("waiting to grant access"))?;
     let step = session.step("granting access");
     session.client.batch_execute(access).await.map_err(step)?;
     session.close().await;
@@ -135,10 +138,10 @@ async fn apply_missing(
     now: Timestamp,
 ) -> Result<usize, MigrateError> {
     let client = &session.client;
-    client
-        .batch_execute(PREPARE)
-        .await
-        .map_err(session.step("preparing"))?;
+    for statement in [LOCK, PREPARE] {
+        let prepared = client.batch_execute(statement).await;
+        prepared.map_err(session.step("preparing"))?;
+    }
     client
         .batch_execute(migrations::ROLES)
         .await
@@ -170,10 +173,10 @@ async fn apply_missing(
     Ok(applied)
 }
 
-// The lock ends with the session. No statement timeout: a migration may take long.
-const PREPARE: &str = "set statement_timeout = 0; set lock_timeout = '60s';
-    select pg_advisory_lock(7303, 1);
-    create table if not exists schema_migrations (
+/// The lock ends with the session. No statement timeout: a migration may take long.
+const LOCK: &str = "set statement_timeout = 0; set lock_timeout = '60s';
+    select pg_advisory_lock(7303, 1)";
+const PREPARE: &str = "create table if not exists schema_migrations (
         number integer primary key,
         name text not null,
         checksum bytea not null,
