@@ -16,6 +16,12 @@ def main(how):
         os.write(3, struct.pack(">BBHIQ", 1, 48, 0, len(body), 0) + body)
         while True:
             pass
+    elif how == "answer and sleep":
+        import time
+
+        body = b'"forged"'
+        os.write(3, struct.pack(">BBHIQ", 1, 48, 0, len(body), 0) + body)
+        time.sleep(3600)
     elif how == "junk":
         for fd in range(3, 256):
             try:
