@@ -96,6 +96,19 @@ fn json(answer: &Answer) -> Result<Value> {
     serde_json::from_slice(&answer.body).context("the answer is no JSON")
 }
 
+/// Asks for one execution of the function that is measured.
+async fn plus_one(
+    client: &mut Client,
+    target: &Target,
+    headers: &[(&str, String)],
+    n: u64,
+) -> Result<Answer> {
+    let path = target.executions("plus_one");
+    let body = json!({"n": n}).to_string();
+    let sent = request("POST", &path, &target.address, headers, &body);
+    client.send(&sent).await
+}
+
 /// `POST` with `Prefer: wait=30`; the answer holds the outcome.
 #[derive(Debug)]
 pub(super) struct Sync {
@@ -127,18 +140,7 @@ impl Caller for Sync {
                 format!("bench-{}-{n}-{}", self.round, self.client.number()),
             ),
         ];
-        let path = self.target.executions("plus_one");
-        let body = json!({"n": n}).to_string();
-        let answer = self
-            .client
-            .send(&request(
-                "POST",
-                &path,
-                &self.target.address,
-                &headers,
-                &body,
-            ))
-            .await?;
+        let answer = plus_one(&mut self.client, &self.target, &headers, n).await?;
         ensure!(answer.status == 200, "sync: {}", text(&answer));
         let execution = json(&answer)?;
         ensure!(
@@ -173,18 +175,7 @@ impl Async {
 impl Caller for Async {
     async fn call(&mut self, n: u64) -> Result<()> {
         let headers = [("Authorization", self.target.bearer())];
-        let path = self.target.executions("plus_one");
-        let body = json!({"n": n}).to_string();
-        let answer = self
-            .client
-            .send(&request(
-                "POST",
-                &path,
-                &self.target.address,
-                &headers,
-                &body,
-            ))
-            .await?;
+        let answer = plus_one(&mut self.client, &self.target, &headers, n).await?;
         ensure!(answer.status == 202, "async: {}", text(&answer));
         let execution = json(&answer)?;
         ensure!(
