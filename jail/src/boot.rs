@@ -24,6 +24,7 @@ const PARTS: &[(&str, &str)] = &[
     ("invoke", include_str!("runner/invoke.py")),
     ("json", include_str!("runner/json.py")),
     ("loader", include_str!("runner/loader.py")),
+    ("machine", include_str!("runner/machine.py")),
     ("module", include_str!("runner/module.py")),
     ("native", include_str!("runner/native.py")),
     ("template", include_str!("runner/template.py")),

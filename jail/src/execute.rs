@@ -5,10 +5,10 @@
 //! That nothing is left is proved afterwards ([`crate::settle`]), while nobody waits;
 //! everything else ends the sandbox.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tokio::time::{sleep_until, timeout};
 
 use crate::cgroup::{Counters, Group};
@@ -18,7 +18,7 @@ use crate::frame::{DIRTY, ENDED_BYTES, HEADER, Header, Kind, frame};
 use crate::judge::{Ended, Evidence, Reason, judge};
 use crate::limits::{FAILURE_BYTES, LOG_DRAIN_BYTES, SETTLE};
 use crate::outcome::Done;
-use crate::sandbox::{Context, Request, Sandbox, SandboxError};
+use crate::sandbox::{Request, Sandbox, SandboxError};
 use crate::settle::{Answered, Next};
 
 /// Growth of memory below which page cache isn't looked into.
@@ -26,13 +26,6 @@ const CACHE_MATTERS: u64 = 8 << 20;
 /// How often a long execution's group is asked whether something was killed in it; an
 /// execution that goes on for this long after that is ended.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-#[derive(Serialize)]
-struct Told<'a> {
-    #[serde(flatten)]
-    context: &'a Context<'a>,
-    output_bytes: usize,
-}
 
 /// The group's counters before an execution.
 struct Before {
@@ -78,13 +71,7 @@ impl Sandbox {
             return Err(SandboxError::Gone);
         };
         let before = Before::of(&self.jail.remains()?.group);
-        let told = Told {
-            context: &request.context,
-            output_bytes: request.output_bytes,
-        };
-        let told =
-            serde_json::to_vec(&told).map_err(|error| SandboxError::Channel(error.into()))?;
-        let bytes = frame(Kind::Request, told.len() as u64, &[&told, request.input]);
+        let bytes = order(&request).map_err(SandboxError::Channel)?;
         let deadline = before.at + request.timeout;
         // It reads the whole input before it runs anything: where this fails, nothing has run.
         let unsent = match timeout(request.timeout, channel.answer.send(&bytes)).await {
@@ -274,6 +261,15 @@ impl Sandbox {
             reusable,
         })
     }
+}
+
+/// The request's frame: longest result, context, input; its value is where the input begins.
+fn order(request: &Request<'_>) -> io::Result<Vec<u8>> {
+    let context = serde_json::to_vec(&request.context)?;
+    let most = u32::try_from(request.output_bytes).unwrap_or(u32::MAX);
+    let begins = (size_of_val(&most) + context.len()) as u64;
+    let parts = [&most.to_be_bytes(), context.as_slice(), request.input];
+    Ok(frame(Kind::Request, begins, &parts))
 }
 
 /// The template's word about a process that has ended.

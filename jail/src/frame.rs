@@ -24,7 +24,7 @@
 //!
 //! | kind | from | value | bytes |
 //! |---|---|---|---|
-//! | `Request` | worker | length of the context | context (JSON), then input (JSON) |
+//! | `Request` | worker | where the input begins | longest result (u32), context (JSON), then input (JSON) |
 //! | `Result` | child | 0 | the result (JSON) |
 //! | `Failure` | child | 0 | JSON: code, type, message, traceback, pointer, exit_code |
 //!

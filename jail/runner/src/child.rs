@@ -1,16 +1,20 @@
 //! One execution: takes its request, has the user's code called, answers once, ends.
 
+use std::ffi::CStr;
 use std::io;
 
 use libc::c_int;
 
 use crate::frame::{self, FAILURE, HEADER, REQUEST, RESULT};
-use crate::python::{self, Object};
+use crate::machine::{self, Disposition};
+use crate::python::{self, Object, Ref};
 
 /// Descriptor of an execution's channel.
 const CHANNEL: c_int = 3;
 /// The uid and gid of executions; the template is 1000.
 const EXECUTION: u32 = 1_001;
+/// What prints, as `sys` names it.
+pub(crate) const STREAMS: [&CStr; 2] = [c"stdout", c"stderr"];
 /// Ends without an answer that anybody should believe.
 const BROKEN: c_int = 70;
 /// A request longer than this is not the worker's.
@@ -18,13 +22,18 @@ const REQUEST_BYTES: usize = 8 << 20;
 
 /// Python's part, borrowed from the caller of `executions` for the process's life.
 pub(crate) struct Calls {
-    /// `answer(bound, input, context) -> (kind, bytes)`; catches everything.
+    /// `answer(bound, input, context, most) -> (kind, bytes)`; catches everything.
     pub(crate) answer: *mut Object,
     pub(crate) bound: *mut Object,
     /// Goes the same way once, with a function that does nothing.
     pub(crate) rehearse: *mut Object,
-    pub(crate) seed: *mut Object,
-    pub(crate) flush: *mut Object,
+    /// Where something's randomness was copied by the fork.
+    pub(crate) reseed: Option<*mut Object>,
+    /// `sys.stdout` and `sys.stderr` before any execution.
+    pub(crate) streams: [Option<Ref>; 2],
+    /// `"flush"`.
+    pub(crate) flush: Ref,
+    pub(crate) interrupt: Disposition,
 }
 
 /// In the forked process. Never returns.
@@ -40,7 +49,10 @@ pub(crate) fn run(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> ! {
 fn serve(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> io::Result<c_int> {
     take_streams(fds)?;
     become_execution(second_uid)?;
-    python::call(calls.seed);
+    calls.interrupt.put_back();
+    if let Some(reseed) = calls.reseed {
+        python::call(reseed);
+    }
     if is_quiet() {
         // Takes the page faults of the usual path while nobody waits.
         python::call(calls.rehearse);
@@ -59,19 +71,34 @@ fn serve(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> io::Result<c_int> 
     if !frame::read_exact(CHANNEL, &mut body)? {
         return Ok(0);
     }
-    let Some((context, input)) = usize::try_from(header.value)
-        .ok()
-        .and_then(|length| body.split_at_checked(length))
-    else {
-        return Ok(BROKEN);
-    };
-    Ok(execute(calls, input, context).unwrap_or(BROKEN))
+    Ok(execute(calls, &body, header.value).unwrap_or(BROKEN))
+}
+
+/// A request's parts.
+struct Request<'a> {
+    /// Longest result.
+    most: u32,
+    context: &'a [u8],
+    input: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    /// `length` is that of all before the input.
+    fn parse(body: &'a [u8], length: u64) -> Option<Self> {
+        let (told, input) = body.split_at_checked(usize::try_from(length).ok()?)?;
+        let (most, context) = told.split_first_chunk()?;
+        Some(Self {
+            most: u32::from_be_bytes(*most),
+            context,
+            input: input.trim_ascii(),
+        })
+    }
 }
 
 /// Whether no request comes for a moment. Under load one is there at once, and a
 /// rehearsal would only cost what it saves.
 fn is_quiet() -> bool {
-    const MOMENT_MS: c_int = 1;
+    const MOMENT_MS: c_int = 50;
     let mut watched = libc::pollfd {
         fd: CHANNEL,
         events: libc::POLLIN,
@@ -82,14 +109,15 @@ fn is_quiet() -> bool {
 }
 
 /// The exit status; `None` where Python itself failed us.
-fn execute(calls: &Calls, input: &[u8], context: &[u8]) -> Option<c_int> {
+fn execute(calls: &Calls, body: &[u8], told: u64) -> Option<c_int> {
+    let request = Request::parse(body, told)?;
     // SAFETY: has no preconditions.
     let me = unsafe { libc::getpid() };
-    let (input, context) = (python::bytes(input)?, python::bytes(context)?);
-    let answer = python::call3(calls.answer, calls.bound, &input, &context);
-    python::call(calls.flush);
-    // SAFETY: flushes all streams of the C library; a stream that user code left locked is user code waiting for itself.
-    unsafe { libc::fflush(std::ptr::null_mut()) };
+    let input = python::text(request.input)?;
+    let context = python::bytes(request.context)?;
+    let most = python::counted(request.most)?;
+    let answer = python::call4(calls.answer, calls.bound, [&input, &context, &most]);
+    flush(calls);
     let answer = answer?;
     let kind = u8::try_from(answer.number_at(0)?).ok()?;
     let text = answer.bytes_at(1)?;
@@ -104,6 +132,24 @@ fn execute(calls: &Calls, input: &[u8], context: &[u8]) -> Option<c_int> {
     // Where the channel was closed by the user's code there is no answer.
     let _ = frame::write_both(CHANNEL, &frame::header(kind, text.len(), 0), text);
     Some(0)
+}
+
+/// What Python and the C library hold back.
+fn flush(calls: &Calls) {
+    for (name, first) in STREAMS.into_iter().zip(&calls.streams) {
+        let now = python::system_object(name);
+        for stream in now.iter().chain(first) {
+            python::call_method(stream, &calls.flush);
+            if now
+                .as_ref()
+                .zip(first.as_ref())
+                .is_some_and(|(a, b)| a.is(b))
+            {
+                break;
+            }
+        }
+    }
+    machine::flush_all();
 }
 
 /// Descriptors of an execution: 0 at its end, 1 and 2 the log, 3 the channel.
@@ -131,36 +177,15 @@ fn take_streams(fds: [c_int; 3]) -> io::Result<()> {
 
 /// Another uid than the template's, no capability, an ordinary process otherwise.
 fn become_execution(second_uid: bool) -> io::Result<()> {
-    const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: c_int,
-    }
-    let header = Header {
-        version: CAPABILITY_VERSION_3,
-        pid: 0,
-    };
-    let none = [0_u32; 6];
     if second_uid {
         // SAFETY: plain calls without pointers.
         check(unsafe { libc::setresgid(EXECUTION, EXECUTION, EXECUTION) })?;
         // SAFETY: as above. One thread: the raw call and the library's agree.
         check(unsafe { libc::setresuid(EXECUTION, EXECUTION, EXECUTION) })?;
     }
-    // SAFETY: plain calls; the kernel reads the two structures, which live here.
-    unsafe {
-        check(libc::prctl(
-            libc::PR_CAP_AMBIENT,
-            libc::PR_CAP_AMBIENT_CLEAR_ALL,
-            0,
-            0,
-            0,
-        ))?;
-        let set = libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr());
-        check(if set == 0 { 0 } else { -1 })?;
-        check(libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0))?;
-    }
+    check(machine::no_capabilities())?;
+    // SAFETY: a plain call without pointers.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) })?;
     Ok(())
 }
 

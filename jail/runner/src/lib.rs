@@ -1,4 +1,5 @@
-//! The loop inside a sandbox, as a module that Python loads: `executions(...)`.
+//! The loop inside a sandbox, as a module that Python loads: `executions(...)`,
+//! and the few calls into the C library that Python has no way to make without `ctypes`.
 //!
 //! It does what `template.py` and `child.py` do in Python, in the same frames, with a
 //! fraction of the page faults: between the fork and the user's code no Python runs
@@ -10,10 +11,13 @@
 
 mod child;
 mod frame;
+mod heap;
+mod machine;
 mod python;
 mod template;
+mod text;
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
 use python::{MethodDef, ModuleDef, Object};
@@ -22,7 +26,9 @@ const METH_VARARGS: c_int = 1;
 /// `PYTHON_ABI_VERSION`: of the stable interface since 3.2 (PEP 384).
 const ABI: c_int = 3;
 
-struct Methods([MethodDef; 2]);
+type Method = unsafe extern "C" fn(*mut Object, *mut Object) -> *mut Object;
+
+struct Methods([MethodDef; 6]);
 struct Definition(ModuleDef);
 
 // SAFETY: read by the interpreter alone, which holds its lock.
@@ -30,13 +36,21 @@ unsafe impl Sync for Methods {}
 // SAFETY: as above; the interpreter writes its own index into it under its lock.
 unsafe impl Sync for Definition {}
 
-static METHODS: Methods = Methods([
+const fn method(name: &'static CStr, call: Method) -> MethodDef {
     MethodDef {
-        name: c"executions".as_ptr(),
-        call: Some(executions),
+        name: name.as_ptr(),
+        call: Some(call),
         flags: METH_VARARGS,
         doc: ptr::null(),
-    },
+    }
+}
+
+static METHODS: Methods = Methods([
+    method(c"executions", executions),
+    method(c"prctl", machine::prctl),
+    method(c"drop_capabilities", machine::drop_capabilities),
+    method(c"set_limit", machine::set_limit),
+    method(c"flush", machine::flush),
     MethodDef {
         name: ptr::null(),
         call: None,
@@ -60,22 +74,21 @@ pub unsafe extern "C" fn PyInit_patchbay_native() -> *mut Object {
     unsafe { python::PyModule_Create2(&raw mut MODULE.0, ABI) }
 }
 
-/// `executions(answer, bound, rehearse, seed, flush, sweep, second_uid)`: serves until
-/// the worker is gone. Never returns.
+/// `executions(answer, bound, rehearse, reseed, sweep, second_uid)`: serves until the
+/// worker is gone. `reseed` may be `None`. Never returns.
 unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut Object {
-    let mut given: [*mut Object; 6] = [ptr::null_mut(); 6];
+    let mut given: [*mut Object; 5] = [ptr::null_mut(); 5];
     let mut second_uid: c_int = 1;
-    let [answer, bound, rehearse, seed, flush, sweep] = &mut given;
+    let [answer, bound, rehearse, reseed, sweep] = &mut given;
     // SAFETY: `args` is the tuple Python gave; the places match the format.
     let read = unsafe {
         python::PyArg_ParseTuple(
             args,
-            c"OOOOOOp".as_ptr(),
+            c"OOOOOp".as_ptr(),
             ptr::from_mut(answer).cast::<c_void>(),
             ptr::from_mut(bound).cast::<c_void>(),
             ptr::from_mut(rehearse).cast::<c_void>(),
-            ptr::from_mut(seed).cast::<c_void>(),
-            ptr::from_mut(flush).cast::<c_void>(),
+            ptr::from_mut(reseed).cast::<c_void>(),
             ptr::from_mut(sweep).cast::<c_void>(),
             ptr::from_mut(&mut second_uid).cast::<c_void>(),
         )
@@ -83,12 +96,19 @@ unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut
     if read == 0 {
         return ptr::null_mut();
     }
+    let Some(flush) = python::name(c"flush") else {
+        return ptr::null_mut();
+    };
     let calls = child::Calls {
         answer: *answer,
         bound: *bound,
         rehearse: *rehearse,
-        seed: *seed,
-        flush: *flush,
+        reseed: (!python::is_none(*reseed)).then_some(*reseed),
+        streams: child::STREAMS.map(python::system_object),
+        flush,
+        interrupt: machine::take_interrupt(),
     };
+    text::copy_on_fork();
+    heap::tidy();
     template::serve(&calls, *sweep, second_uid != 0)
 }

@@ -2,7 +2,7 @@
 //! (<https://docs.python.org/3.11/c-api/stable.html>), declared by hand so that no
 //! header of Python is needed to build.
 
-use std::ffi::{c_char, c_int, c_long, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::ptr;
 
 /// An opaque `PyObject`.
@@ -69,11 +69,69 @@ unsafe extern "C" {
     ) -> c_int;
     fn PyTuple_GetItem(tuple: *mut Object, at: isize) -> *mut Object;
     fn PyLong_AsLong(object: *mut Object) -> c_long;
+    fn PyUnicode_FromStringAndSize(text: *const c_char, length: isize) -> *mut Object;
+    fn PyLong_FromLong(number: c_long) -> *mut Object;
+    fn PyObject_CallMethodObjArgs(object: *mut Object, name: *mut Object, ...) -> *mut Object;
+    fn PyUnicode_InternFromString(text: *const c_char) -> *mut Object;
+    fn PySys_GetObject(name: *const c_char) -> *mut Object;
     fn PyErr_Clear();
+    /// Null is let through.
+    fn Py_IncRef(object: *mut Object);
     fn Py_DecRef(object: *mut Object);
     pub(crate) fn PyOS_BeforeFork();
     pub(crate) fn PyOS_AfterFork_Parent();
     pub(crate) fn PyOS_AfterFork_Child();
+    #[link_name = "_Py_NoneStruct"]
+    static mut NONE: Object;
+}
+
+/// Whether it is `None`.
+pub(crate) fn is_none(object: *mut Object) -> bool {
+    ptr::eq(object, &raw const NONE)
+}
+
+/// A new number for Python.
+pub(crate) fn number(number: c_long) -> *mut Object {
+    // SAFETY: the interpreter's lock is held.
+    unsafe { PyLong_FromLong(number) }
+}
+
+/// The two numbers of a call's arguments; `None` where Python has raised.
+pub(crate) fn two_numbers(args: *mut Object) -> Option<[c_long; 2]> {
+    let (mut a, mut b) = (0, 0);
+    // SAFETY: `args` is the tuple Python gave; the places match the format.
+    let read = unsafe { PyArg_ParseTuple(args, c"ll".as_ptr(), &raw mut a, &raw mut b) };
+    (read != 0).then_some([a, b])
+}
+
+/// What `sys` holds under a name.
+pub(crate) fn system_object(name: &CStr) -> Option<Ref> {
+    // SAFETY: the interpreter's lock is held; the object is borrowed until it is counted.
+    unsafe {
+        let object = PySys_GetObject(name.as_ptr());
+        Py_IncRef(object);
+        (!object.is_null()).then_some(Ref(object))
+    }
+}
+
+/// Calls a method without arguments; what it raises is forgotten.
+pub(crate) fn call_method(object: &Ref, name: &Ref) {
+    let end = ptr::null_mut::<Object>();
+    // SAFETY: both are live; the list ends with null.
+    owned(unsafe { PyObject_CallMethodObjArgs(object.0, name.0, end) });
+}
+
+/// A name, made once.
+pub(crate) fn name(text: &CStr) -> Option<Ref> {
+    // SAFETY: the interpreter's lock is held.
+    owned(unsafe { PyUnicode_InternFromString(text.as_ptr()) })
+}
+
+/// A Python text of these bytes; `None` where they are no UTF-8.
+pub(crate) fn text(bytes: &[u8]) -> Option<Ref> {
+    let length = isize::try_from(bytes.len()).ok()?;
+    // SAFETY: pointer and length are of one live slice.
+    owned(unsafe { PyUnicode_FromStringAndSize(bytes.as_ptr().cast(), length) })
 }
 
 /// A counted reference.
@@ -109,14 +167,25 @@ pub(crate) fn call(callable: *mut Object) -> Option<Ref> {
     owned(unsafe { PyObject_CallFunctionObjArgs(callable, ptr::null_mut::<Object>()) })
 }
 
-/// Calls with three arguments.
-pub(crate) fn call3(callable: *mut Object, a: *mut Object, b: &Ref, c: &Ref) -> Option<Ref> {
+/// Calls with four arguments.
+pub(crate) fn call4(callable: *mut Object, first: *mut Object, rest: [&Ref; 3]) -> Option<Ref> {
+    let [a, b, c] = rest.map(|given| given.0);
     let end = ptr::null_mut::<Object>();
     // SAFETY: all are live references; the list ends with null.
-    owned(unsafe { PyObject_CallFunctionObjArgs(callable, a, b.0, c.0, end) })
+    owned(unsafe { PyObject_CallFunctionObjArgs(callable, first, a, b, c, end) })
+}
+
+/// A Python number.
+pub(crate) fn counted(value: u32) -> Option<Ref> {
+    owned(number(value.into()))
 }
 
 impl Ref {
+    /// Whether both are one object.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        ptr::eq(self.0, other.0)
+    }
+
     /// The whole number at a place of a tuple.
     pub(crate) fn number_at(&self, at: isize) -> Option<i64> {
         // SAFETY: checked by the interpreter; the item is borrowed from the live tuple.

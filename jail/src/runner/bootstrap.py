@@ -19,11 +19,11 @@ def boot():
         import json
         parts = {}
         for name, source in json.loads(body):
-            parts[name] = compile(source, "<patchbay>/" + name, "exec", dont_inherit=True)
+            parts[name] = marshal.dumps(compile(source, "<patchbay>/" + name, "exec", dont_inherit=True))
         fresh = body = marshal.dumps(parts)
         for name in [n for n in sys.modules if n.split(".")[0] in ("json", "re", "enum", "sre_compile")]:
             del sys.modules[name]
     parts = marshal.loads(body)
     start = {"parts": parts, "fresh": fresh, "__name__": "patchbay.loader"}
-    exec(parts["loader"], start)
+    exec(marshal.loads(parts["loader"]), start)
 boot()

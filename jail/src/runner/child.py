@@ -45,7 +45,8 @@ def execute(bound):
     if kind != frames.REQUEST:
         _exit(70)
     me = getpid()
-    kind, answer = invoke.answer(bound, body[context:], body[:context])
+    most, told = int.from_bytes(body[:4], "big"), body[4:context]
+    kind, answer = invoke.answer(bound, str(body[context:], "utf-8").strip(" \t\r\n"), told, most)
     house.flush()
     if getpid() != me:
         # A process that user code forked came back here: it is no execution.

@@ -1,26 +1,18 @@
 """The process as user code finds it: descriptors, uids, signals, streams, limits."""
 
-import _ctypes
 import _signal
 import builtins
 import codecs
 import posix
-import resource
 import sys
 
-RLIMIT_SIGPENDING = 11
+machine = use("machine")
+
+RLIMIT_CORE, RLIMIT_SIGPENDING = 4, 11
 PR_SET_DUMPABLE = 4
-PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
-CAPABILITY_VERSION_3 = 0x20080522
 TEMPLATE, EXECUTION = 1000, 1001
 SHOWN = ["/tmp", "/dev/shm"]
 
-_libc = _ctypes.dlopen(None, 0)
-_prctl = _ctypes.dlsym(_libc, "prctl")
-_capset = _ctypes.dlsym(_libc, "capset")
-_fflush = _ctypes.dlsym(_libc, "fflush")
-_call = _ctypes.call_function
-_setrlimit = resource.setrlimit
 _statvfs = posix.statvfs
 _getpid = posix.getpid
 _getsignal, _SIGCHLD, _SIG_IGN = _signal.getsignal, _signal.SIGCHLD, _signal.SIG_IGN
@@ -42,7 +34,7 @@ def at_boot():
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
     posix.setgroups([])
     # One byte, not zero: with zero the kernel would still start a core pattern's program.
-    _setrlimit(resource.RLIMIT_CORE, (1, 1))
+    set_limit(RLIMIT_CORE, 1)
     # As bytes: the encoder refuses a text that isn't ASCII.
     codecs.register_error("patchbay.replace", lambda error: (b"\xef\xbf\xbd", error.end))
     sys.stdout.reconfigure(encoding="utf-8", errors="patchbay.replace")
@@ -61,19 +53,22 @@ def before_import(settings):
     """The walls that a test may take away, one at a time."""
     if settings["bound_signals"]:
         # Counted over the owner of all sandboxes; the bound holds in each.
-        _setrlimit(RLIMIT_SIGPENDING, (256, 256))
+        set_limit(RLIMIT_SIGPENDING, 256)
     prctl(PR_SET_DUMPABLE, 0 if settings["hide_template"] else 1)
 
 
-def prctl(*words):
-    if _call(_prctl, (*words, *(0,) * (5 - len(words)))) != 0:
+def set_limit(which, most):
+    if machine.set_limit(which, most) != 0:
+        raise LimitError("setrlimit")
+
+
+def prctl(option, value):
+    if machine.prctl(option, value) != 0:
         raise LimitError("prctl")
 
 
 def drop_capabilities():
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    header = CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4)
-    if _call(_capset, (header, bytes(24))) != 0:
+    if machine.drop_capabilities() != 0:
         raise LimitError("capset")
 
 
@@ -99,27 +94,32 @@ def take_streams(channel, out, err):
 
 def seed():
     """New randomness where it was copied by the fork; `random` reseeds itself."""
+    reseed()
+    hear_interrupts()
+
+
+def reseed():
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         try:
             numpy_random.seed()
         except Exception:
             pass
+
+
+def hear_interrupts():
+    """`KeyboardInterrupt`, as in any program; the template itself stays deaf to it."""
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 
 def flush():
-    flush_streams()
-    _call(_fflush, (None,))
-
-
-def flush_streams():
-    """What Python holds back; the native loop sees to the C library itself."""
+    """What Python and the C library hold back."""
     for stream in (sys.stdout, sys.stderr, _stdout, _stderr):
         try:
             stream.flush()
         except BaseException:
             pass
+    machine.flush()
 
 
 _stdout, _stderr = sys.stdout, sys.stderr

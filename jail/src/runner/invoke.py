@@ -8,6 +8,9 @@ failure = use("failure")
 encode = use("encode")
 
 CO_VARARGS, CO_VARKEYWORDS, CO_COROUTINE = 0x4, 0x8, 0x80
+RESULT, scan, to_text = frames.RESULT, json.scan, encode.encode
+type_, len_, dict_ = type, len, dict
+PLAIN = (dict, int, str, list, float, bool, type(None), tuple)
 Function = type(lambda: None)
 Module = type(sys)
 LIGHT = {"int": int, "float": float, "str": str, "bool": bool, "object": object}
@@ -17,6 +20,7 @@ class Context:
     """Second argument of `handler`, and the global `context` of a script."""
 
     def __init__(self, told):
+        told = json.loads(told)
         self.execution_id = told.get("execution_id")
         self.namespace = told.get("namespace")
         self.function = told.get("function")
@@ -36,13 +40,13 @@ class Context:
 def prepare(bound):
     """After the import, once: how the entry point is called."""
     if bound.entry == "script":
-        bound.call = lambda value, context: script(bound.code, value, context)
+        bound.call = lambda value, told: script(bound.code, value, Context(told))
         return
     entry = bound.module.__dict__[bound.entry]
     if is_coroutine_function(entry):
         import asyncio  # noqa: F401 - in the template, once, rather than in each child
     if bound.entry == "handler":
-        bound.call = entry
+        bound.call = lambda value, told: entry(value, Context(told))
     else:
         hints = light_hints(entry)
         if hints is not None:
@@ -75,17 +79,16 @@ def light_hints(entry):
 def plain_call(entry, hints):
     """The usual case, without `inspect`: keyword arguments as they are in the input."""
     if takes_whole(entry):
-        return lambda value, context: entry(value)
+        return lambda value, told: entry(value)
     numbers = [(name, hint) for name, hint in hints.items() if hint in (int, float)]
-    if not numbers:
-        return lambda value, context: entry(**keywords(value))
 
-    def call(value, context):
-        given = keywords(value)
+    def call(value, told):
+        if type_(value) is not dict_:
+            refuse(value)
         for name, hint in numbers:
-            if name in given:
-                given[name] = as_number(given[name], hint)
-        return entry(**given)
+            if name in value and type_(value[name]) is not hint:
+                value[name] = as_number(value[name], hint)
+        return entry(**value)
 
     return call
 
@@ -113,8 +116,12 @@ def takes_whole(entry):
 
 def keywords(value):
     if type(value) is not dict:
-        raise TypeError("main() takes its arguments from a JSON object, not from " + json_name(value))
+        refuse(value)
     return value
+
+
+def refuse(value):
+    raise TypeError("main() takes its arguments from a JSON object, not from " + json_name(value))
 
 
 def json_name(value):
@@ -135,26 +142,28 @@ def script(code, value, context):
 user_builtins = sys.modules["builtins"]
 
 
-def answer(bound, body, told):
-    """(kind of frame, its bytes)."""
+def answer(bound, body, told, most):
+    """(kind of frame, its bytes). Each object that is touched here is a page copied in each
+    child: the usual way asks for few."""
     try:
-        told = json.loads(told)
-        value = bound.call(json.loads(body), Context(told))
-        if getattr(type(value), "__await__", None) is not None:
+        value, end = scan(body, 0)
+        if end != len_(body):
+            raise ValueError("something follows the JSON text")
+        value = bound.call(value, told)
+        if type_(value) not in PLAIN and getattr(type_(value), "__await__", None) is not None:
             value = wait(value)
     except BaseException as error:
         return failed(failure.of_exception(error))
     try:
-        text = encode.encode(value)
+        text = to_text(value)
     except encode.NotSerializable as error:
         return failed(error.told())
     except BaseException as error:
         return failed(encode.broken(error))
-    most = told.get("output_bytes")
-    if most is not None and len(text) > most:
+    if len_(text) > most:
         message = "the result is %d bytes of JSON; at most %d are taken" % (len(text), most)
         return failed({"code": "output_too_large", "message": message})
-    return frames.RESULT, text
+    return RESULT, text
 
 
 def failed(told):

@@ -9,6 +9,7 @@ waiting sandbox small.
 
 import builtins
 import sys
+from marshal import loads
 
 loaded = {}
 own_builtins = dict(builtins.__dict__)
@@ -22,7 +23,7 @@ def use(name):
         part = loaded[name] = Module("patchbay." + name)
         part.__dict__["__builtins__"] = own_builtins
         part.__dict__["use"] = use
-        run(parts[name], part.__dict__)  # noqa: F821 - given by the bootstrap
+        run(loads(parts.pop(name)), part.__dict__)  # noqa: F821 - given by the bootstrap
     return part
 
 
