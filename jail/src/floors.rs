@@ -14,6 +14,8 @@ use tokio::time::timeout;
 
 use crate::channel::Capture;
 use crate::host::{BootError, Host, Remains, Started, first_process, pid_of};
+use crate::limits::Limits;
+use crate::sandbox::{Code, Context, Request, Sandbox, SandboxError};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -52,6 +54,8 @@ pub enum FloorError {
     Slow,
     #[error("the answer was {0}")]
     Wrong(String),
+    #[error("the sandbox failed")]
+    Sandbox(#[from] SandboxError),
 }
 
 /// One sandbox of its own for one call: `n` plus one, checked, and the sandbox gone.
@@ -160,5 +164,62 @@ impl ForkFloor {
         let read = timeout(PATIENCE, self.control.read(&mut answer)).await;
         let read = read.map_err(|_| FloorError::Slow)??;
         expect(&String::from_utf8_lossy(&answer[..read]), n + 1)
+    }
+}
+
+/// A sandbox that holds a function, as a worker has it.
+#[derive(Debug)]
+pub struct LoneSandbox {
+    sandbox: Sandbox,
+    pid: u32,
+}
+
+impl LoneSandbox {
+    /// # Errors
+    /// Where it didn't come up.
+    pub async fn start(host: &Host) -> Result<Self, FloorError> {
+        const MIB: u64 = 1 << 20;
+        let limits = Limits {
+            memory_bytes: 128 * MIB,
+            cpu_percent: 100,
+            cpu_weight: 100,
+            pids: 16,
+            scratch_bytes: 16 * MIB,
+            scratch_inodes: 1_024,
+        };
+        let code = Code::single("def main(n: int) -> int:\n    return n + 1\n");
+        let bound = host.boot().await?.bind(&code, &limits, PATIENCE).await?;
+        let sandbox = bound.sandbox.map_err(|_| FloorError::Wrong(bound.log))?;
+        let first = sandbox.jail.remains()?.first.as_ref();
+        let pid = pid_of(first.ok_or(SandboxError::Gone)?)?;
+        Ok(Self {
+            sandbox,
+            pid: u32::try_from(pid).unwrap_or_default(),
+        })
+    }
+
+    /// Host pid of the template.
+    #[must_use]
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// One call: `n` plus one, checked.
+    ///
+    /// # Errors
+    /// Where it didn't answer rightly.
+    pub async fn call(&mut self, n: u64) -> Result<(), FloorError> {
+        let input = format!("{{\"n\":{n}}}");
+        let request = Request {
+            input: input.as_bytes(),
+            context: Context::default(),
+            timeout: PATIENCE,
+            output_bytes: 1_024,
+        };
+        let done = self.sandbox.run(request).await?;
+        match done.result {
+            Ok(output) => expect(&String::from_utf8_lossy(&output), n + 1),
+            Err(failure) => Err(FloorError::Wrong(format!("{failure:?}"))),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use jail::floors::{self, ForkFloor};
+use jail::floors::{self, ForkFloor, LoneSandbox};
 use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -25,6 +25,8 @@ pub(super) enum Case {
     Spawn(usize),
     /// One sandbox a slot, a plain interpreter forked for each call.
     ForkFloor(usize),
+    /// Our own sandboxes, without HTTP, queue or record.
+    Alone(usize),
     Sync(usize),
     Durable(usize),
     AcceptAlone(usize),
@@ -38,6 +40,8 @@ impl Case {
         Self::ForkFloor(1),
         Self::ForkFloor(2),
         Self::ForkFloor(4),
+        Self::Alone(1),
+        Self::Alone(4),
         Self::Spawn(1),
         Self::Spawn(2),
         Self::Sync(1),
@@ -57,6 +61,7 @@ impl Case {
         match self {
             Self::Spawn(n) => format!("spawn {n}"),
             Self::ForkFloor(n) => format!("fork floor {n}"),
+            Self::Alone(n) => format!("sandbox alone {n}"),
             Self::Sync(n) => format!("sync {n}"),
             Self::Durable(n) => format!("durable 202, {n}"),
             Self::AcceptAlone(n) => format!("accept alone, {n}"),
@@ -80,6 +85,7 @@ pub(super) async fn measure(
             Ok(closed_loop(callers, span).await?.1)
         }
         Case::ForkFloor(n) => fork_floor(setting, n, span).await,
+        Case::Alone(n) => alone(setting, n, span).await,
         Case::Sync(n) => {
             let mut callers = Vec::new();
             for _ in 0..n {
@@ -117,24 +123,49 @@ impl Caller for Forker {
     }
 }
 
+struct Lone(LoneSandbox);
+
+impl Caller for Lone {
+    async fn call(&mut self, n: u64) -> Result<()> {
+        self.0.call(n).await.context("sandbox alone")
+    }
+}
+
 async fn fork_floor(setting: &Setting, n: usize, span: Duration) -> Result<Slice> {
     let mut callers = Vec::new();
     for _ in 0..n {
         callers.push(Forker(ForkFloor::start(&setting.host).await?));
     }
-    let groups: Vec<machine::Group> = callers
-        .iter()
-        .map(|forker| machine::Group {
-            name: "floor",
-            root: forker.0.pid(),
-            scope: machine::Scope::Tree,
-        })
-        .collect();
+    inside("floor", callers, span, |forker| forker.0.pid()).await
+}
+
+/// Sandboxes as a worker has them, each with its caller.
+async fn alone(setting: &Setting, n: usize, span: Duration) -> Result<Slice> {
+    let mut callers = Vec::new();
+    for _ in 0..n {
+        callers.push(Lone(LoneSandbox::start(&setting.host).await?));
+    }
+    inside("sandbox", callers, span, |lone| lone.0.pid()).await
+}
+
+/// A slice with the CPU and the faults of the processes that `pid` names.
+async fn inside<C: Caller>(
+    name: &'static str,
+    callers: Vec<C>,
+    span: Duration,
+    pid: impl Fn(&C) -> u32,
+) -> Result<Slice> {
+    let group = |caller| machine::Group {
+        name,
+        root: pid(caller),
+        scope: machine::Scope::Tree,
+    };
+    let groups: Vec<machine::Group> = callers.iter().map(group).collect();
     let before = total(&machine::usage(&groups)?);
     let (callers, mut slice) = closed_loop(callers, span).await?;
     let after = total(&machine::usage(&groups)?);
     drop(callers);
-    slice.cpu_us = vec![("floor", after.cpu_us.saturating_sub(before.cpu_us))];
+    slice.cpu_us = vec![(name, after.cpu_us.saturating_sub(before.cpu_us))];
     slice.faults = Some(after.faults.saturating_sub(before.faults));
     Ok(slice)
 }

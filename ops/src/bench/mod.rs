@@ -23,10 +23,19 @@ use figures::{Figures, Slice};
 use setting::Setting;
 
 /// How long and how often.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Effort {
     pub rounds: u64,
     pub span: Duration,
+    /// Cases whose names begin so; all where it is empty.
+    pub only: Vec<String>,
+}
+
+impl Effort {
+    fn has(&self, case: Case) -> bool {
+        let name = case.name();
+        self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only))
+    }
 }
 
 /// What one whole run showed.
@@ -41,12 +50,17 @@ struct Run {
 ///
 /// # Errors
 /// Where a call fails or an answer is wrong: a benchmark of wrong answers is none.
-async fn run(setting: &Setting, effort: Effort) -> Result<Run> {
+async fn run(setting: &Setting, effort: &Effort) -> Result<Run> {
     setting.target.prepare().await?;
-    let mut slices: Vec<Vec<Slice>> = vec![Vec::new(); Case::ALL.len()];
+    let all: Vec<Case> = Case::ALL
+        .iter()
+        .copied()
+        .filter(|case| effort.has(*case))
+        .collect();
+    let mut slices: Vec<Vec<Slice>> = vec![Vec::new(); all.len()];
     let mut others = Others::begin(setting)?;
     for round in 0..effort.rounds {
-        for (case, slices) in Case::ALL.iter().zip(&mut slices) {
+        for (case, slices) in all.iter().zip(&mut slices) {
             eprint!(
                 "\rround {} of {}: {:<28}",
                 round + 1,
@@ -57,7 +71,7 @@ async fn run(setting: &Setting, effort: Effort) -> Result<Run> {
         }
     }
     eprintln!("\r{:<60}", "");
-    let cases = Case::ALL.iter().zip(&slices);
+    let cases = all.iter().zip(&slices);
     let cases = cases
         .filter_map(|(case, slices)| Some((*case, Figures::of(slices)?)))
         .collect();
@@ -115,9 +129,9 @@ fn ours(setting: &Setting) -> Result<u64> {
 pub async fn main(effort: Effort, gate: bool) -> Result<()> {
     let setting = Setting::read().await?;
     let result = if gate {
-        gated(&setting, effort).await
+        gated(&setting, &effort).await
     } else {
-        once(&setting, effort).await
+        once(&setting, &effort).await
     };
     let Setting { host, target, .. } = setting;
     target.revoke().await?;
@@ -128,7 +142,7 @@ pub async fn main(effort: Effort, gate: bool) -> Result<()> {
     result
 }
 
-async fn once(setting: &Setting, effort: Effort) -> Result<()> {
+async fn once(setting: &Setting, effort: &Effort) -> Result<()> {
     let run = run(setting, effort).await?;
     print!("{}", report::tables(&run));
     Ok(())
@@ -137,7 +151,7 @@ async fn once(setting: &Setting, effort: Effort) -> Result<()> {
 /// Others' share of the machine above which a run proves nothing.
 const QUIET: f64 = 0.15;
 
-async fn gated(setting: &Setting, effort: Effort) -> Result<()> {
+async fn gated(setting: &Setting, effort: &Effort) -> Result<()> {
     let mut best: Option<Vec<report::Judged>> = None;
     for attempt in 1..=3 {
         let run = run(setting, effort).await?;

@@ -182,7 +182,7 @@ pub(super) fn tables(run: &Run) -> String {
         "\nothers used {:.0} % of the machine\n",
         run.others * 100.0
     );
-    for judged in judge(run) {
+    for judged in judge(run).iter().filter(|judged| judged.value.is_some()) {
         let _ = writeln!(text, "{judged}");
     }
     text

@@ -1,4 +1,4 @@
-//! `bench [--gate] [--rounds N]`: called by `ops/bench`, which says where everything is.
+//! `bench [--gate] [--rounds N] [--only CASE]`: called by `ops/bench`, which says where everything is.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ fn main() -> anyhow::Result<()> {
     let mut effort = Effort {
         rounds: 4,
         span: Duration::from_millis(1_500),
+        only: Vec::new(),
     };
     let mut gate = false;
     let mut words = std::env::args().skip(1);
@@ -27,7 +28,8 @@ fn main() -> anyhow::Result<()> {
             }
             "--gate" => gate = true,
             "--rounds" => effort.rounds = words.next().context("--rounds N")?.parse()?,
-            _ => bail!("bench [--gate] [--rounds N]"),
+            "--only" => effort.only.push(words.next().context("--only CASE")?),
+            _ => bail!("bench [--gate] [--rounds N] [--only CASE]"),
         }
     }
     runtime.block_on(bench::main(effort, gate))
