@@ -230,7 +230,7 @@ pub(super) fn remove(places: &Parents) -> Result<(), GroupError> {
     Ok(())
 }
 
-fn set(directory: &Path, file: &str, value: u64) -> Result<(), GroupError> {
+pub(super) fn set(directory: &Path, file: &str, value: u64) -> Result<(), GroupError> {
     set_text(directory, file, &value.to_string())
 }
 
