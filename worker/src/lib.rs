@@ -26,6 +26,7 @@ pub mod sandboxes;
 mod serve;
 pub mod settle;
 pub mod slots;
+pub mod turns;
 pub mod upkeep;
 pub mod versions;
 pub mod worker;

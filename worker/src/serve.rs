@@ -24,6 +24,7 @@ use crate::record::Record;
 use crate::sandboxes::{Sandboxes, SandboxesParts};
 use crate::settle::Settlement;
 use crate::slots::Slots;
+use crate::turns::Turns;
 use crate::upkeep::Hearing;
 use crate::versions::Versions;
 use crate::worker::{Faults, Worker};
@@ -129,6 +130,7 @@ async fn build(
         clock: clock.clone(),
         metrics: metrics.clone(),
     };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let worker = Worker {
         id,
         consumer: id.to_string(),
@@ -141,6 +143,7 @@ async fn build(
         leases,
         keeper,
         slots: Slots::new(config.slots),
+        turns: Turns::new(cores),
         sandboxes,
         record,
         in_doubt: crate::attempt::InDoubt::default(),

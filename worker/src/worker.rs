@@ -19,6 +19,7 @@ use crate::lease::{Keeper, Leases};
 use crate::record::Record;
 use crate::sandboxes::Sandboxes;
 use crate::slots::{Slot, Slots};
+use crate::turns::Turns;
 use crate::versions::Versions;
 
 /// One worker process.
@@ -35,6 +36,7 @@ pub struct Worker {
     pub leases: Leases,
     pub keeper: Keeper,
     pub slots: Slots,
+    pub turns: Turns,
     pub versions: Versions,
     pub sandboxes: Sandboxes,
     pub record: Record,

@@ -24,16 +24,20 @@ pub(super) async fn run(
     lease: &Lease,
     attempted: Attempted<'_>,
 ) -> Result<Ended, AttemptError> {
-    // Whatever is waited for here, a sign ends it; what is dropped with it is safe to drop.
-    let ready = tokio::select! {
-        biased;
-        sign = lease.stopped() => return told(sign),
-        ready = prepare(worker, lease, attempted) => ready?,
+    let stream = attempted.work.leased.token.stream;
+    let began = async {
+        // Whatever is waited for here, a sign ends it; what is dropped with it is safe to drop.
+        let ready = tokio::select! {
+            biased;
+            sign = lease.stopped() => return told(sign),
+            ready = prepare(worker, lease, attempted) => ready?,
+        };
+        match ready {
+            Ready::Ended(ended) => Ok(*ended),
+            Ready::Run(prepared) => execute(worker, lease, attempted, *prepared).await,
+        }
     };
-    match ready {
-        Ready::Ended(ended) => Ok(*ended),
-        Ready::Run(prepared) => execute(worker, lease, attempted, *prepared).await,
-    }
+    worker.turns.take(stream, began).await
 }
 
 /// What came of preparing: an end without a run, or all that the run takes.

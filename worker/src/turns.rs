@@ -1,0 +1,102 @@
+//! Turns: how many executions may begin at once.
+//!
+//! A slot lets an execution be held, which may wait for anything for minutes; a turn lets
+//! it begin. There are as many turns as cores, and one is over when its execution ends or
+//! after [`TURN`], whichever is first. So short executions run a few at a time, in
+//! sandboxes whose pages are still in the processor's caches, rather than all at once and
+//! each slower; and long ones never keep anybody waiting for more than a moment.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::queue::StreamKind;
+use tokio::sync::Semaphore;
+
+/// The longest turn: several times what a short execution takes, nothing to who waits.
+const TURN: Duration = Duration::from_millis(5);
+
+/// The turns of one process. What somebody waits for and what nobody waits for have
+/// turns of their own.
+#[derive(Clone, Debug)]
+pub struct Turns {
+    interactive: Arc<Semaphore>,
+    background: Arc<Semaphore>,
+}
+
+impl Turns {
+    /// `cores` for each of both.
+    #[must_use]
+    pub fn new(cores: usize) -> Self {
+        let turns = || Arc::new(Semaphore::new(cores.max(1)));
+        Self {
+            interactive: turns(),
+            background: turns(),
+        }
+    }
+
+    /// Waits for a turn, then does it. If the future is dropped, so is what it does.
+    pub async fn take<T>(&self, stream: StreamKind, begin: impl Future<Output = T>) -> T {
+        let turn = self.of(stream).clone().acquire_owned().await;
+        let over = async move {
+            tokio::time::sleep(TURN).await;
+            drop(turn);
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            done = begin => done,
+            never = over => never,
+        }
+    }
+
+    fn of(&self, stream: StreamKind) -> &Arc<Semaphore> {
+        match stream {
+            StreamKind::Background => &self.background,
+            StreamKind::Interactive | StreamKind::LastStarts => &self.interactive,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Time until there was a turn of `stream`, beside one of `other` that has no end.
+    async fn beside_endless(other: StreamKind, stream: StreamKind) -> Duration {
+        let turns = Turns::new(1);
+        let began = Instant::now();
+        tokio::select! {
+            biased;
+            () = turns.take(other, pending()) => unreachable!("it has no end"),
+            () = turns.take(stream, async {}) => {}
+        }
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_more_than_there_are_turns_waits_until_a_turn_is_over() {
+        let interactive = StreamKind::Interactive;
+        assert_eq!(beside_endless(interactive, interactive).await, TURN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_is_over_with_what_it_was_for() {
+        let turns = Turns::new(1);
+        let began = Instant::now();
+        for _ in 0..3 {
+            turns.take(StreamKind::Interactive, async {}).await;
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_takes_no_turn_of_the_others() {
+        let waited = beside_endless(StreamKind::Background, StreamKind::Interactive).await;
+        assert_eq!(waited, Duration::ZERO);
+    }
+}
