@@ -13,6 +13,8 @@ use tokio::net::unix::pipe;
 use crate::limits::LOG_BYTES;
 
 const CHUNK: usize = 16 << 10;
+/// What most answers and most logs fit into.
+const SIP: usize = 2 << 10;
 
 /// Near ends.
 #[derive(Debug)]
@@ -71,7 +73,8 @@ impl Answer {
     /// Waits for more and takes it.
     pub(crate) async fn fill(&mut self) -> io::Result<()> {
         self.socket.readable().await?;
-        self.got.reserve(CHUNK);
+        self.got
+            .reserve(if self.got.is_empty() { SIP } else { CHUNK });
         match self.socket.try_read_buf(&mut self.got) {
             Ok(0) => self.closed = true,
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.closed = true,
@@ -83,7 +86,7 @@ impl Answer {
     /// Takes what is there, up to `most` in all, when nothing more can come. Asks the
     /// kernel, not the runtime, which may not have heard of it yet.
     pub(crate) fn take_rest(&mut self, most: usize) {
-        let mut chunk = [0; CHUNK];
+        let mut chunk = [0; SIP];
         while !self.closed && self.got.len() <= most {
             match nix::unistd::read(&self.socket, &mut chunk) {
                 Ok(0) => self.closed = true,
@@ -96,32 +99,65 @@ impl Answer {
 }
 
 /// The near end of a pipe: keeps the beginning, counts the rest.
+///
+/// Most executions are over before a pipe of theirs is full: only those that take longer
+/// are worth watching it. What is in one that nobody watched is taken at the end.
 #[derive(Debug)]
 pub(crate) struct Capture {
-    pipe: pipe::Receiver,
+    pipe: Pipe,
     kept: Vec<u8>,
     most: usize,
     total: u64,
     closed: bool,
 }
 
+#[derive(Debug)]
+enum Pipe {
+    Unwatched(OwnedFd),
+    Watched(pipe::Receiver),
+}
+
+impl AsFd for Pipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unwatched(pipe) => pipe.as_fd(),
+            Self::Watched(pipe) => pipe.as_fd(),
+        }
+    }
+}
+
 impl Capture {
+    /// Not watched yet; and the far end, which blocks.
     pub(crate) fn make(most: usize) -> io::Result<(Self, OwnedFd)> {
         let (near, far) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
         let flags = nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
         nix::fcntl::fcntl(&near, flags)?;
-        Ok((Self::of(near, most)?, far))
+        Ok((Self::new(Pipe::Unwatched(near), most), far))
     }
 
-    /// `near` must not block.
+    /// Watched. `near` must not block.
     pub(crate) fn of(near: OwnedFd, most: usize) -> io::Result<Self> {
-        Ok(Self {
-            pipe: pipe::Receiver::from_owned_fd(near)?,
+        let pipe = pipe::Receiver::from_owned_fd(near)?;
+        Ok(Self::new(Pipe::Watched(pipe), most))
+    }
+
+    const fn new(pipe: Pipe, most: usize) -> Self {
+        Self {
+            pipe,
             kept: Vec::new(),
             most,
             total: 0,
             closed: false,
-        })
+        }
+    }
+
+    /// From here on [`Capture::fill`] takes what comes.
+    pub(crate) fn watch(&mut self) -> io::Result<()> {
+        if let Pipe::Unwatched(pipe) = &self.pipe {
+            // A second descriptor, so that this one stays whole where watching fails.
+            self.pipe = Pipe::Watched(pipe::Receiver::from_owned_fd(pipe.try_clone()?)?);
+        }
+        Ok(())
     }
 
     pub(crate) const fn is_open(&self) -> bool {
@@ -133,11 +169,18 @@ impl Capture {
     }
 
     /// Waits for more and takes a bounded piece of it: the caller looks at the total in between.
+    /// For ever, where nobody watches it.
     pub(crate) async fn fill(&mut self) -> io::Result<()> {
-        self.pipe.readable().await?;
+        let Pipe::Watched(pipe) = &self.pipe else {
+            return std::future::pending().await;
+        };
+        pipe.readable().await?;
         let mut chunk = [0; CHUNK];
         for _ in 0..16 {
-            match self.pipe.try_read(&mut chunk) {
+            let Pipe::Watched(pipe) = &self.pipe else {
+                break;
+            };
+            match pipe.try_read(&mut chunk) {
                 Ok(0) => self.closed = true,
                 Ok(read) => {
                     self.keep(&chunk[..read]);
@@ -154,7 +197,7 @@ impl Capture {
     /// Takes what is there when nothing more can come, past `most` in all without reading on.
     /// Asks the kernel, not the runtime, which may not have heard of it yet.
     pub(crate) fn take_rest(&mut self, most: u64) {
-        let mut chunk = [0; CHUNK];
+        let mut chunk = [0; SIP];
         while !self.closed && self.total <= most {
             match nix::unistd::read(&self.pipe, &mut chunk) {
                 Ok(0) => self.closed = true,

@@ -26,6 +26,8 @@ const CACHE_MATTERS: u64 = 8 << 20;
 /// How often a long execution's group is asked whether something was killed in it; an
 /// execution that goes on for this long after that is ended.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What takes longer than this may print more than its pipes hold, and is listened to.
+const SHORT: Duration = Duration::from_millis(2);
 
 /// The group's counters before an execution.
 struct Before {
@@ -119,7 +121,8 @@ impl Sandbox {
             stdout,
             stderr,
         } = channel;
-        let mut look = Instant::now() + LOOK_EVERY;
+        let mut look = Instant::now() + SHORT;
+        let mut is_short = true;
         let mut oom_seen = false;
         loop {
             tokio::select! {
@@ -134,13 +137,20 @@ impl Sandbox {
                     return Reason::Died;
                 }
                 () = sleep_until(deadline.min(look).into()) => {
-                    // A process of it was killed for memory, and the others may wait for that one.
-                    let killed = self.oom_kills() > before.counters.oom_kills;
-                    if killed && oom_seen {
-                        return Reason::OutOfMemory;
-                    }
-                    oom_seen = killed;
                     look += LOOK_EVERY;
+                    if is_short {
+                        is_short = false;
+                        if stdout.watch().and_then(|()| stderr.watch()).is_err() {
+                            return Reason::Died;
+                        }
+                    } else {
+                        // A process of it was killed for memory, and the others may wait for that one.
+                        let killed = self.oom_kills() > before.counters.oom_kills;
+                        if killed && oom_seen {
+                            return Reason::OutOfMemory;
+                        }
+                        oom_seen = killed;
+                    }
                 }
             }
             if answer.got.len() > bound {
@@ -162,7 +172,7 @@ impl Sandbox {
         self.jail
             .remains
             .as_ref()
-            .map_or(0, |remains| remains.group.counters().oom_kills)
+            .map_or(0, |remains| remains.group.oom_kills())
     }
 
     /// Kills all of it and takes in what was printed before.
@@ -170,6 +180,10 @@ impl Sandbox {
         self.jail.kill();
         let dying = async {
             let _dead = self.jail.first.readable().await;
+            let watched = channel.stdout.watch().and_then(|()| channel.stderr.watch());
+            if watched.is_err() {
+                return;
+            }
             while channel.stdout.is_open() && channel.stdout.total() <= LOG_DRAIN_BYTES {
                 let _closed = channel.stdout.fill().await;
             }

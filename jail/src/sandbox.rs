@@ -167,7 +167,13 @@ impl Sandbox {
     /// May it take (another) execution?
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        !matches!(self.next, Next::Spent) && !self.jail.is_dead()
+        !self.is_spent() && !self.jail.is_dead()
+    }
+
+    /// Whether it surely takes no other one, without a look at its processes.
+    #[must_use]
+    pub const fn is_spent(&self) -> bool {
+        matches!(self.next, Next::Spent)
     }
 
     /// Memory in use now, template and all.

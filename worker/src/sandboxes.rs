@@ -289,7 +289,7 @@ impl InUse {
     /// Gives it to the next execution of its kind, if it may have one, as soon as nothing
     /// is left of this one: in a task of its own, so that no answer waits for that.
     pub fn give_back(self) {
-        if !self.is_reusable() {
+        if self.sandbox.as_deref().is_none_or(Sandbox::is_spent) {
             self.sandboxes.discarded("broken", 1);
             return;
         }

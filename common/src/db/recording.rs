@@ -1,8 +1,9 @@
 //! The statements of `record`: through the door, rows inserted, rows ended.
 //!
 //! Ids are sorted in each of them and ending rows is two statements after the
-//! insert (lock in order, then update), so batches of any processes never
-//! deadlock and none misses a row that another was just inserting.
+//! insert (lock the open ones in order, then update), so batches of any processes
+//! never deadlock and none misses a row that another was just inserting. What ends
+//! before its row is there is inserted final, and the two find nothing to do.
 //!
 //! Rows are looked for as `day = any (…) and id = any (…)`, never by a join alone:
 //! a day's partition is new and without statistics for most of its day, and a join
@@ -12,33 +13,44 @@ use super::statement::statements;
 
 statements! {
     DOOR = "select enter_door($1, $2)";
-    // New rows, and what they add to their accounts' usage. Gives how many are new.
+    // New rows, open or final, and what they add to their accounts' usage. Gives how many
+    // are new, and how many of those are final.
     INSERT = "with wanted as (
             select * from unnest($2::uuid[], $3::date[], $4::uuid[], $5::uuid[], $6::uuid[],
                 $7::uuid[], $8::text[], $9::text[], $10::boolean[], $11::integer[],
-                $12::integer[], $13::bytea[], $14::bytea[], $15::timestamptz[])
+                $12::integer[], $13::bytea[], $14::bytea[], $15::timestamptz[], $16::text[],
+                $17::text[], $18::integer[], $19::timestamptz[], $20::timestamptz[],
+                $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::bytea[],
+                $26::bytea[])
             as w (id, day, account_id, namespace_id, function_id, version_id, trigger, plan, once,
-                timeout_ms, memory_mib, key_hash, input, created_at)
+                timeout_ms, memory_mib, key_hash, input, created_at, state, error_code, attempt,
+                started_at, finished_at, duration_us, cpu_us, memory_peak_bytes, output, error,
+                logs)
         ), new as (
             insert into executions (id, day, partition, account_id, namespace_id, function_id,
                 version_id, version_number, state, trigger, plan, once, timeout_ms, memory_mib,
-                key_hash, input, created_at)
+                key_hash, input, created_at, error_code, attempt, started_at, finished_at,
+                duration_us, cpu_us, memory_peak_bytes, output, error, logs)
             select w.id, w.day, $1, w.account_id, w.namespace_id, w.function_id, w.version_id,
-                (select v.number from versions v where v.id = w.version_id), 'queued', w.trigger, w.plan, w.once, w.timeout_ms, w.memory_mib,
-                w.key_hash, w.input, w.created_at
+                (select v.number from versions v where v.id = w.version_id),
+                coalesce(w.state, 'queued'), w.trigger, w.plan, w.once, w.timeout_ms,
+                w.memory_mib, w.key_hash, w.input, w.created_at, w.error_code,
+                coalesce(w.attempt, 0), w.started_at, w.finished_at, w.duration_us, w.cpu_us,
+                w.memory_peak_bytes, w.output, w.error, w.logs
             from wanted w
             order by w.day, w.id
             on conflict (day, id) do nothing
-            returning account_id, day
+            returning account_id, day, finished_at
         ), counted as (
             insert into usage_daily as u (account_id, day, accepted)
             select account_id, day, count(*) from new group by account_id, day
             order by account_id, day
             on conflict (account_id, day) do update set accepted = u.accepted + excluded.accepted
         )
-        select count(*) as inserted from new";
+        select count(*) as inserted, count(finished_at) as ended from new";
     LOCK = "select 1 from executions e
         where e.day = any ($1::date[]) and e.id = any ($2::uuid[])
+            and e.state in ('queued', 'running')
         order by e.day, e.id for update of e";
     END = "update executions e set state = o.state, error_code = o.error_code,
             attempt = greatest(e.attempt, o.attempt),

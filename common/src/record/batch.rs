@@ -36,7 +36,7 @@ pub(super) struct Batch<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub(super) inserted: u64,
-    /// Rows that were open and are final now.
+    /// Rows that are final now and were open, or not there.
     pub(super) ended: u64,
     /// Which execution each key of the batch stands for.
     pub(super) owners: BTreeMap<KeyName, ExecutionId>,
@@ -73,10 +73,21 @@ impl<'a> Batch<'a> {
             .map_err(WriteError::of(generation))
     }
 
+    /// What ended before its row was there becomes a final row at once; but what was noted
+    /// of it meanwhile is written into an open one.
+    fn rows(&self) -> Rows<'_> {
+        let mut columns = Rows::default();
+        for (id, (entry, key)) in &self.rows {
+            let outcome = self.ends.get(id).filter(|_| !self.notes.contains_key(id));
+            columns.add(*id, (entry, key.as_ref()), outcome.copied());
+        }
+        columns
+    }
+
     async fn send(&self, client: &Client, generation: u64) -> Result<Written, DbError> {
         let statements = Statements::prepare(client).await?;
         let generation = i64::try_from(generation).unwrap_or(i64::MAX);
-        let rows = Rows::of(&self.rows);
+        let rows = self.rows();
         let (days, ids) = touched(self.ends.keys().chain(self.notes.keys()));
         let ends = Ends::of(&self.ends);
         let notes = Notes::of(&self.notes);
@@ -124,9 +135,10 @@ impl<'a> Batch<'a> {
         key.transpose().map_err(DbError::of(sql::KEYS.name))?;
         let owners = owners.transpose().map_err(DbError::of(sql::OWNERS.name))?;
         commit.map_err(DbError::of("commit"))?;
+        let count = |at: usize| u64::try_from(inserted.get::<_, i64>(at)).unwrap_or(0);
         Ok(Written {
-            inserted: u64::try_from(inserted.get::<_, i64>(0)).unwrap_or(0),
-            ended: ended.unwrap_or(0),
+            inserted: count(0),
+            ended: count(1) + ended.unwrap_or(0),
             owners: owners.iter().flatten().filter_map(owner).collect(),
         })
     }

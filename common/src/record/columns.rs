@@ -38,18 +38,24 @@ pub(super) struct Rows<'a> {
     key_hashes: Vec<Option<&'a [u8]>>,
     inputs: Vec<&'a [u8]>,
     created: Vec<Timestamp>,
+    outcomes: Outcomes<'a>,
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn of(rows: &'a BTreeMap<ExecutionId, (Entry, Option<Key>)>) -> Self {
+    /// One row, open.
+    pub(super) fn of_one(id: ExecutionId, entry: &'a Entry, key: Option<&'a Key>) -> Self {
         let mut columns = Self::default();
-        for (id, (entry, key)) in rows {
-            columns.add(*id, entry, key.as_ref());
-        }
+        columns.add(id, (entry, key), None);
         columns
     }
 
-    pub(super) fn add(&mut self, id: ExecutionId, entry: &'a Entry, key: Option<&'a Key>) {
+    /// With an outcome the row is final from the start.
+    pub(super) fn add(
+        &mut self,
+        id: ExecutionId,
+        (entry, key): (&'a Entry, Option<&'a Key>),
+        outcome: Option<&'a SealedOutcome>,
+    ) {
         let int = |value| i32::try_from(value).unwrap_or(i32::MAX);
         self.ids.push(id.uuid());
         self.days.push(id.day());
@@ -65,9 +71,23 @@ impl<'a> Rows<'a> {
         self.key_hashes.push(key.map(|key| key.hash.as_slice()));
         self.inputs.push(&entry.input);
         self.created.push(id.at());
+        self.outcomes.add(outcome);
     }
 
-    pub(super) fn params(&self) -> Columns<'_, 15> {
+    pub(super) fn params(&self) -> Columns<'_, 26> {
+        let [
+            state,
+            code,
+            attempt,
+            started,
+            finished,
+            duration,
+            cpu,
+            memory,
+            output,
+            error,
+            logs,
+        ] = self.outcomes.params();
         [
             &partitions::FIRST,
             &self.ids,
@@ -84,6 +104,17 @@ impl<'a> Rows<'a> {
             &self.key_hashes,
             &self.inputs,
             &self.created,
+            state,
+            code,
+            attempt,
+            started,
+            finished,
+            duration,
+            cpu,
+            memory,
+            output,
+            error,
+            logs,
         ]
     }
 }
@@ -92,11 +123,50 @@ impl<'a> Rows<'a> {
 pub(super) struct Ends<'a> {
     ids: Vec<Uuid>,
     days: Vec<Date>,
-    states: Vec<&'static str>,
+    outcomes: Outcomes<'a>,
+}
+
+impl<'a> Ends<'a> {
+    pub(super) fn of(ends: &BTreeMap<ExecutionId, &'a SealedOutcome>) -> Self {
+        let mut columns = Self::default();
+        for (id, outcome) in ends {
+            columns.ids.push(id.uuid());
+            columns.days.push(id.day());
+            columns.outcomes.add(Some(outcome));
+        }
+        columns
+    }
+
+    /// `days` are all days of the batch, each once.
+    pub(super) fn params<'p>(&'p self, days: &'p Vec<Date>) -> Columns<'p, 14> {
+        let [
+            state,
+            code,
+            attempt,
+            started,
+            finished,
+            duration,
+            cpu,
+            memory,
+            output,
+            error,
+            logs,
+        ] = self.outcomes.params();
+        [
+            &self.days, &self.ids, state, code, attempt, started, finished, duration, cpu, memory,
+            output, error, logs, days,
+        ]
+    }
+}
+
+/// How executions ended; null where one hasn't.
+#[derive(Default)]
+struct Outcomes<'a> {
+    states: Vec<Option<&'static str>>,
     codes: Vec<Option<&'static str>>,
-    attempts: Vec<i32>,
+    attempts: Vec<Option<i32>>,
     started: Vec<Option<Timestamp>>,
-    finished: Vec<Timestamp>,
+    finished: Vec<Option<Timestamp>>,
     durations: Vec<Option<i64>>,
     cpu: Vec<Option<i64>>,
     memory: Vec<Option<i64>>,
@@ -105,36 +175,34 @@ pub(super) struct Ends<'a> {
     logs: Vec<Option<&'a [u8]>>,
 }
 
-impl<'a> Ends<'a> {
-    pub(super) fn of(ends: &BTreeMap<ExecutionId, &'a SealedOutcome>) -> Self {
-        let big = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
-        let mut columns = Self::default();
-        for (id, outcome) in ends {
-            let ending = &outcome.ending;
-            columns.ids.push(id.uuid());
-            columns.days.push(id.day());
-            columns.states.push(ending.state.as_str());
-            columns.codes.push(ending.error_code.map(ErrorCode::as_str));
-            columns
-                .attempts
-                .push(i32::try_from(ending.attempt).unwrap_or(i32::MAX));
-            columns.started.push(ending.started_at);
-            columns.finished.push(ending.finished_at);
-            columns.durations.push(big(ending.duration_us));
-            columns.cpu.push(big(ending.cpu_us));
-            columns.memory.push(big(ending.memory_peak_bytes));
-            columns.outputs.push(outcome.output.as_deref());
-            columns.errors.push(outcome.error.as_deref());
-            columns.logs.push(outcome.logs.as_deref());
-        }
-        columns
+impl<'a> Outcomes<'a> {
+    fn add(&mut self, outcome: Option<&'a SealedOutcome>) {
+        let big = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let ending = outcome.map(|outcome| &outcome.ending);
+        self.states.push(ending.map(|ending| ending.state.as_str()));
+        self.codes
+            .push(ending.and_then(|ending| ending.error_code.map(ErrorCode::as_str)));
+        self.attempts
+            .push(ending.map(|ending| i32::try_from(ending.attempt).unwrap_or(i32::MAX)));
+        self.started
+            .push(ending.and_then(|ending| ending.started_at));
+        self.finished.push(ending.map(|ending| ending.finished_at));
+        self.durations
+            .push(ending.and_then(|ending| ending.duration_us.map(big)));
+        self.cpu
+            .push(ending.and_then(|ending| ending.cpu_us.map(big)));
+        self.memory
+            .push(ending.and_then(|ending| ending.memory_peak_bytes.map(big)));
+        self.outputs
+            .push(outcome.and_then(|outcome| outcome.output.as_deref()));
+        self.errors
+            .push(outcome.and_then(|outcome| outcome.error.as_deref()));
+        self.logs
+            .push(outcome.and_then(|outcome| outcome.logs.as_deref()));
     }
 
-    /// `days` are all days of the batch, each once.
-    pub(super) fn params<'p>(&'p self, days: &'p Vec<Date>) -> Columns<'p, 14> {
+    fn params(&self) -> Columns<'_, 11> {
         [
-            &self.days,
-            &self.ids,
             &self.states,
             &self.codes,
             &self.attempts,
@@ -146,7 +214,6 @@ impl<'a> Ends<'a> {
             &self.outputs,
             &self.errors,
             &self.logs,
-            days,
         ]
     }
 }

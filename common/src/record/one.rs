@@ -141,8 +141,7 @@ async fn enter<'c>(
         .one(&transaction, &[&partitions::FIRST, &held])
         .await
         .map_err(&failed)?;
-    let mut rows = Rows::default();
-    rows.add(id, entry, key);
+    let rows = Rows::of_one(id, entry, key);
     sql::INSERT
         .one(&transaction, &rows.params())
         .await

@@ -182,14 +182,21 @@ impl Group {
     }
 
     pub(crate) fn counters(&self) -> Counters {
-        let cpu = match &self.places {
+        Counters {
+            oom_kills: self.oom_kills(),
+            pids_refused: field(&text(&self.pids), "max"),
+            cpu: self.cpu(),
+        }
+    }
+
+    pub(crate) fn oom_kills(&self) -> u64 {
+        field(&text(&self.oom), "oom_kill")
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        match &self.places {
             Parents::V1 { .. } => Duration::from_nanos(number(&self.cpu)),
             Parents::V2(_) => Duration::from_micros(field(&text(&self.cpu), "usage_usec")),
-        };
-        Counters {
-            oom_kills: field(&text(&self.oom), "oom_kill"),
-            pids_refused: field(&text(&self.pids), "max"),
-            cpu,
         }
     }
 

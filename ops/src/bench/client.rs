@@ -49,15 +49,12 @@ impl Client {
             }
             self.fill().await?;
         };
-        let head = std::str::from_utf8(&self.read[..head_end])?.to_ascii_lowercase();
+        let head = std::str::from_utf8(&self.read[..head_end])?;
         let status = head.get(9..12).context("no status line")?.parse()?;
-        let length: usize = match head.split("content-length: ").nth(1) {
-            Some(rest) => rest
-                .split("\r\n")
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .parse()?,
+        let mut headers = head.split("\r\n").filter_map(|line| line.split_once(':'));
+        let length = headers.find(|header| header.0.eq_ignore_ascii_case("content-length"));
+        let length: usize = match length {
+            Some((_, length)) => length.trim().parse()?,
             None if status == 204 => 0,
             None => bail!("an answer without content-length"),
         };

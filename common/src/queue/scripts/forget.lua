@@ -3,7 +3,7 @@
 -- long as PostgreSQL lacks it, Redis keeps it.
 -- In:  2 1 to keep a copy in {p}:damaged instead, then event, id…
 -- Out: ok, how many were there | recovering
-local removed = 0
+local gone = {}
 for at = 3, #ARGV, 2 do
   local event = ARGV[at]
   if ARGV[2] == '1' then
@@ -19,6 +19,10 @@ for at = 3, #ARGV, 2 do
       redis.call('EXPIRE', x, KEPT)
     end
   end
-  removed = removed + redis.call('XDEL', p .. 'ev', event)
+  gone[#gone + 1] = event
+end
+local removed = 0
+if #gone > 0 then
+  removed = redis.call('XDEL', p .. 'ev', unpack(gone))
 end
 return {'ok', removed}

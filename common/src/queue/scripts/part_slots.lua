@@ -1,4 +1,4 @@
--- An account's slots: read once, changed in memory, written once by save().
+-- An account's slots: read once, changed in memory, what changed written once by save().
 -- Fields of {p}:conc:<acct>: n slots in use, b of them background, N and B the
 -- bounds as the account's latest accept named them, and one field per function
 -- that holds slots. The hash is gone when nothing is in use.
@@ -12,6 +12,7 @@ local function slots_of(acct, fn)
     b = tonumber(v[2] or 0),
     N = v[3] and tonumber(v[3]),
     B = v[4] and tonumber(v[4]),
+    was = v,
     f = {[fn] = tonumber(v[5] or 0)},
   }
 end
@@ -47,10 +48,16 @@ local function save(s)
     redis.call('DEL', s.key)
     return
   end
-  local set = {'HSET', s.key, 'n', s.n, 'b', s.b}
-  if s.N then
-    set[7], set[8], set[9], set[10] = 'N', s.N, 'B', s.B
+  local set = {'HSET', s.key, 'n', s.n}
+  local function also(field, value, was)
+    if value and value ~= tonumber(was or '') then
+      set[#set + 1] = field
+      set[#set + 1] = value
+    end
   end
+  also('b', s.b, s.was[2])
+  also('N', s.N, s.was[3])
+  also('B', s.B, s.was[4])
   for fn, now in pairs(s.f) do
     if now > 0 then
       set[#set + 1] = fn
