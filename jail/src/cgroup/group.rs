@@ -296,6 +296,13 @@ mod tests {
         ] {
             fs::write(path.join(file), text).unwrap();
         }
+        super::super::make_parent(&Parents::V2(top.clone())).unwrap();
+        let of_all: usize = fs::read_to_string(top.join("cpu.weight"))
+            .unwrap()
+            .parse()
+            .unwrap();
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(of_all, (200 * cores).min(10_000));
         let group = Group::make(&Parents::V2(top.clone()), "s0").unwrap();
         group.set_memory(4_096).unwrap();
         group.set_pids(5).unwrap();

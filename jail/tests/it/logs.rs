@@ -5,7 +5,7 @@ use std::time::Duration;
 use jail::FailureCode;
 use jail::limits::LOG_BYTES;
 
-use crate::world::{failure, host, once, output, request, sandbox};
+use crate::world::{failure, host, once, output, request, run, sandbox};
 
 #[tokio::test]
 async fn everything_written_below_python_is_in_the_log_in_order() {
@@ -20,6 +20,34 @@ async fn logging_is_the_user_s_to_configure() {
     let source = "import logging\ndef main():\n    logging.basicConfig(level=logging.INFO)\n    logging.info('hi')";
     let done = once(source, "{}").await;
     assert!(done.stderr.contains("hi") && done.stdout.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_stream_of_the_code_s_own_holds_back_is_in_the_log() {
+    let wrapped =
+        "sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, 'w', closefd=False)))";
+    for source in [
+        format!("import io, sys\ndef main():\n    {wrapped}\n    print('held')"),
+        format!("import io, sys\n{wrapped}\ndef main():\n    print('held')"),
+        format!("import io, sys\n{wrapped}\ndef main():\n    print('held')\n    sys.stdout = None"),
+        "import sys\ndef main():\n    sys.stdout.reconfigure(write_through=False)\n    print('held')"
+            .to_owned(),
+    ] {
+        assert_eq!(once(&source, "{}").await.stdout, "held\n", "{source}");
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_is_an_exception_in_each_execution_and_nothing_to_the_template() {
+    let host = host();
+    let mut sandbox = sandbox(
+        &host,
+        "import signal\ndef main():\n    try:\n        signal.raise_signal(signal.SIGINT)\n    except KeyboardInterrupt:\n        return 'caught'",
+    )
+    .await;
+    for _ in 0..2 {
+        assert_eq!(output(&run(&mut sandbox, "{}").await), r#""caught""#);
+    }
 }
 
 #[tokio::test]

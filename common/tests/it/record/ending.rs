@@ -27,6 +27,15 @@ async fn an_outcome_becomes_a_row_is_charged_and_its_event_goes() {
     assert_eq!(row.version_number, Some(1));
     assert_eq!(record.charged().await, 1);
     assert_eq!(record.events().await, 0);
+    let owner = record.owner().await;
+    let place = owner
+        .query_one(
+            "select ctid::text from executions where id = $1",
+            &[&id.uuid()],
+        )
+        .await
+        .unwrap();
+    assert_eq!(place.get::<_, &str>(0), "(0,1)", "it is written once");
 }
 
 #[tokio::test]

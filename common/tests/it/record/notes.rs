@@ -100,6 +100,27 @@ async fn an_older_note_changes_nothing_and_a_final_row_takes_none() {
 }
 
 #[tokio::test]
+async fn what_was_noted_in_the_batch_that_ends_it_is_kept() {
+    let record = Record::fresh().await;
+    let ended = record.ended(None).await;
+    assert!(record.outbox.note(Noted {
+        id: ended.id,
+        event: None,
+        generation: record.generation,
+        body: ended.body.clone(),
+        note: started(2, 0, 1),
+    }));
+    assert!(record.outbox.end(ended.clone()));
+    let report = record.recorder.run_once().await.unwrap();
+    assert_eq!((report.inserted, report.ended), (1, 1));
+    let row = record.row(ended.id).await.unwrap();
+    assert_eq!(
+        (row.state.as_str(), row.attempt, row.losses),
+        ("succeeded", 2, 1)
+    );
+}
+
+#[tokio::test]
 async fn asking_to_cancel_is_noted_in_an_open_row_and_late_for_a_final_one() {
     let record = Record::fresh().await;
     let ended = record.ended(None).await;
