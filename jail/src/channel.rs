@@ -86,11 +86,14 @@ impl Answer {
     /// Takes what is there, up to `most` in all, when nothing more can come. Asks the
     /// kernel, not the runtime, which may not have heard of it yet.
     pub(crate) fn take_rest(&mut self, most: usize) {
-        let mut chunk = [0; SIP];
+        let mut chunk = vec![0; SIP];
         while !self.closed && self.got.len() <= most {
             match nix::unistd::read(&self.socket, &mut chunk) {
                 Ok(0) => self.closed = true,
-                Ok(read) => self.got.extend_from_slice(&chunk[..read]),
+                Ok(read) => {
+                    self.got.extend_from_slice(&chunk[..read]);
+                    chunk.resize(CHUNK, 0);
+                }
                 Err(nix::Error::EINTR) => {}
                 Err(_) => return,
             }
@@ -197,11 +200,15 @@ impl Capture {
     /// Takes what is there when nothing more can come, past `most` in all without reading on.
     /// Asks the kernel, not the runtime, which may not have heard of it yet.
     pub(crate) fn take_rest(&mut self, most: u64) {
-        let mut chunk = [0; SIP];
+        let mut chunk = vec![0; SIP];
         while !self.closed && self.total <= most {
             match nix::unistd::read(&self.pipe, &mut chunk) {
                 Ok(0) => self.closed = true,
-                Ok(read) => self.keep(&chunk[..read]),
+                Ok(read) => {
+                    self.keep(&chunk[..read]);
+                    // More than most have: the rest in larger pieces.
+                    chunk.resize(CHUNK, 0);
+                }
                 Err(nix::Error::EINTR) => {}
                 Err(_) => return,
             }

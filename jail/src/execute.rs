@@ -137,13 +137,14 @@ impl Sandbox {
                     return Reason::Died;
                 }
                 () = sleep_until(deadline.min(look).into()) => {
-                    look += LOOK_EVERY;
                     if is_short {
-                        is_short = false;
-                        if stdout.watch().and_then(|()| stderr.watch()).is_err() {
-                            return Reason::Died;
-                        }
+                        // With no descriptor to spare, it is heard now and then.
+                        is_short = stdout.watch().and_then(|()| stderr.watch()).is_err();
+                        stdout.take_rest(LOG_DRAIN_BYTES);
+                        stderr.take_rest(LOG_DRAIN_BYTES);
+                        look += if is_short { SHORT } else { LOOK_EVERY };
                     } else {
+                        look += LOOK_EVERY;
                         // A process of it was killed for memory, and the others may wait for that one.
                         let killed = self.oom_kills() > before.counters.oom_kills;
                         if killed && oom_seen {
@@ -258,6 +259,7 @@ impl Sandbox {
                 answer,
                 has_ended: matches!(evidence.reason, Reason::Ended(_)),
                 oom_kills: before.counters.oom_kills,
+                cpu: before.counters.cpu + evidence.cpu,
             });
         } else {
             self.jail.kill();

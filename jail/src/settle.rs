@@ -36,6 +36,8 @@ pub(crate) struct Answered {
     pub(crate) has_ended: bool,
     /// Of the group, before it.
     pub(crate) oom_kills: u64,
+    /// Of the group, when it had answered.
+    pub(crate) cpu: Duration,
 }
 
 impl Next {
@@ -70,7 +72,7 @@ impl Sandbox {
 
     async fn is_settled(&mut self, mut answered: Answered) -> bool {
         if !answered.has_ended {
-            match self.last_steps().await {
+            match self.last_steps(answered.cpu).await {
                 Some(Reason::Ended(ended)) if !ended.dirty => {}
                 _ => return false,
             }
@@ -82,19 +84,16 @@ impl Sandbox {
         !(strict && followed) && self.oom_kills() == answered.oom_kills
     }
 
-    /// What the template says of its end; `None` where it runs on.
-    async fn last_steps(&mut self) -> Option<Reason> {
+    /// What the template says of its end; `None` where it runs on. `before` is what the group
+    /// had used when the answer was there.
+    async fn last_steps(&mut self, before: Duration) -> Option<Reason> {
         let until = Instant::now() + LAST_STEPS;
-        let mut before = None;
         loop {
             let told = self.jail.control.receive(ENDED_BYTES);
             if let Ok(told) = timeout(LAST_LOOK, told).await {
                 return Some(over(told));
             }
-            // Counted from the first look on: nearly all are gone by then.
-            let now = self.cpu();
-            let used = now.saturating_sub(*before.get_or_insert(now));
-            if Instant::now() >= until || used >= LAST_CPU {
+            if Instant::now() >= until || self.cpu().saturating_sub(before) >= LAST_CPU {
                 return None;
             }
         }

@@ -143,7 +143,7 @@ async fn build(
         leases,
         keeper,
         slots: Slots::new(config.slots),
-        turns: Turns::new(cores),
+        turns: Turns::new(cores, config.slots),
         sandboxes,
         record,
         in_doubt: crate::attempt::InDoubt::default(),

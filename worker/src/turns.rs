@@ -1,10 +1,11 @@
 //! Turns: how many executions may begin at once.
 //!
 //! A slot lets an execution be held, which may wait for anything for minutes; a turn lets
-//! it begin. There are as many turns as cores, and one is over when its execution ends or
-//! after [`TURN`], whichever is first. So short executions run a few at a time, in
-//! sandboxes whose pages are still in the processor's caches, rather than all at once and
-//! each slower; and long ones never keep anybody waiting for more than a moment.
+//! it begin. There are as many turns as cores, or a quarter of the slots where that is more,
+//! and one is over when its execution ends or after [`TURN`], whichever is first. So short
+//! executions run a few at a time, in sandboxes whose pages are still in the processor's
+//! caches, rather than all at once and each slower; and nobody waits for more than four
+//! turns, however long the others take.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 use common::queue::StreamKind;
 use tokio::sync::Semaphore;
+
+use crate::config::SlotsConfig;
 
 /// The longest turn: several times what a short execution takes, nothing to who waits.
 const TURN: Duration = Duration::from_millis(5);
@@ -25,13 +28,15 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// `cores` for each of both.
     #[must_use]
-    pub fn new(cores: usize) -> Self {
-        let turns = || Arc::new(Semaphore::new(cores.max(1)));
+    pub fn new(cores: usize, slots: SlotsConfig) -> Self {
+        let of = |slots: u32| {
+            let quarter = usize::try_from(slots.div_ceil(4)).unwrap_or(1);
+            Arc::new(Semaphore::new(cores.max(quarter).max(1)))
+        };
         Self {
-            interactive: turns(),
-            background: turns(),
+            interactive: of(slots.interactive),
+            background: of(slots.background),
         }
     }
 
@@ -66,9 +71,18 @@ mod tests {
 
     use super::*;
 
+    fn turns(slots: u32) -> Turns {
+        let slots = SlotsConfig {
+            interactive: slots,
+            background: slots,
+            last_starts: false,
+        };
+        Turns::new(1, slots)
+    }
+
     /// Time until there was a turn of `stream`, beside one of `other` that has no end.
     async fn beside_endless(other: StreamKind, stream: StreamKind) -> Duration {
-        let turns = Turns::new(1);
+        let turns = turns(4);
         let began = Instant::now();
         tokio::select! {
             biased;
@@ -84,9 +98,16 @@ mod tests {
         assert_eq!(beside_endless(interactive, interactive).await, TURN);
     }
 
+    #[test]
+    fn there_is_a_turn_for_each_four_slots() {
+        for (slots, expected) in [(1, 1), (4, 1), (5, 2), (256, 64)] {
+            assert_eq!(turns(slots).interactive.available_permits(), expected);
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_turn_is_over_with_what_it_was_for() {
-        let turns = Turns::new(1);
+        let turns = turns(4);
         let began = Instant::now();
         for _ in 0..3 {
             turns.take(StreamKind::Interactive, async {}).await;

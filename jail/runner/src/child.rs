@@ -29,8 +29,8 @@ pub(crate) struct Calls {
     pub(crate) rehearse: *mut Object,
     /// Where something's randomness was copied by the fork.
     pub(crate) reseed: Option<*mut Object>,
-    /// `sys.stdout` and `sys.stderr` before any execution.
-    pub(crate) streams: [Option<Ref>; 2],
+    /// Out and err, as the import found them and as it left them.
+    pub(crate) streams: [[Option<Ref>; 2]; 2],
     /// `"flush"`.
     pub(crate) flush: Ref,
     pub(crate) interrupt: Disposition,
@@ -136,17 +136,15 @@ fn execute(calls: &Calls, body: &[u8], told: u64) -> Option<c_int> {
 
 /// What Python and the C library hold back.
 fn flush(calls: &Calls) {
-    for (name, first) in STREAMS.into_iter().zip(&calls.streams) {
+    for (name, [found, left]) in STREAMS.into_iter().zip(&calls.streams) {
         let now = python::system_object(name);
-        for stream in now.iter().chain(first) {
-            python::call_method(stream, &calls.flush);
-            if now
-                .as_ref()
-                .zip(first.as_ref())
-                .is_some_and(|(a, b)| a.is(b))
-            {
-                break;
+        let mut last: Option<&Ref> = None;
+        for stream in now.iter().chain(left).chain(found) {
+            // Nearly always all three are one.
+            if !last.is_some_and(|last| last.is(stream)) {
+                python::call_method(stream, &calls.flush);
             }
+            last = Some(stream);
         }
     }
     machine::flush_all();

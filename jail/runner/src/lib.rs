@@ -77,22 +77,24 @@ pub unsafe extern "C" fn PyInit_patchbay_native() -> *mut Object {
     unsafe { python::PyModule_Create2(&raw mut MODULE.0, ABI) }
 }
 
-/// `executions(answer, bound, rehearse, reseed, sweep, second_uid)`: serves until the
-/// worker is gone. `reseed` may be `None`. Never returns.
+/// `executions(answer, bound, rehearse, reseed, sweep, out, err, second_uid)`: serves until
+/// the worker is gone. `reseed` may be `None`. Never returns.
 unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut Object {
-    let mut given: [*mut Object; 5] = [ptr::null_mut(); 5];
+    let mut given: [*mut Object; 7] = [ptr::null_mut(); 7];
     let mut second_uid: c_int = 1;
-    let [answer, bound, rehearse, reseed, sweep] = &mut given;
+    let [answer, bound, rehearse, reseed, sweep, out, err] = &mut given;
     // SAFETY: `args` is the tuple Python gave; the places match the format.
     let read = unsafe {
         python::PyArg_ParseTuple(
             args,
-            c"OOOOOp".as_ptr(),
+            c"OOOOOOOp".as_ptr(),
             ptr::from_mut(answer).cast::<c_void>(),
             ptr::from_mut(bound).cast::<c_void>(),
             ptr::from_mut(rehearse).cast::<c_void>(),
             ptr::from_mut(reseed).cast::<c_void>(),
             ptr::from_mut(sweep).cast::<c_void>(),
+            ptr::from_mut(out).cast::<c_void>(),
+            ptr::from_mut(err).cast::<c_void>(),
             ptr::from_mut(&mut second_uid).cast::<c_void>(),
         )
     };
@@ -102,12 +104,16 @@ unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut
     let Some(flush) = python::name(c"flush") else {
         return ptr::null_mut();
     };
+    let [left_out, left_err] = child::STREAMS.map(python::system_object);
     let calls = child::Calls {
         answer: *answer,
         bound: *bound,
         rehearse: *rehearse,
         reseed: (!python::is_none(*reseed)).then_some(*reseed),
-        streams: child::STREAMS.map(python::system_object),
+        streams: [
+            [python::held(*out), left_out],
+            [python::held(*err), left_err],
+        ],
         flush,
         interrupt: machine::take_interrupt(),
     };

@@ -104,14 +104,17 @@ pub(crate) fn two_numbers(args: *mut Object) -> Option<[c_long; 2]> {
     (read != 0).then_some([a, b])
 }
 
+/// A reference of one's own to what is borrowed; `None` for null.
+pub(crate) fn held(object: *mut Object) -> Option<Ref> {
+    // SAFETY: a live object or null, and the interpreter's lock is held.
+    unsafe { Py_IncRef(object) };
+    (!object.is_null()).then_some(Ref(object))
+}
+
 /// What `sys` holds under a name.
 pub(crate) fn system_object(name: &CStr) -> Option<Ref> {
-    // SAFETY: the interpreter's lock is held; the object is borrowed until it is counted.
-    unsafe {
-        let object = PySys_GetObject(name.as_ptr());
-        Py_IncRef(object);
-        (!object.is_null()).then_some(Ref(object))
-    }
+    // SAFETY: the interpreter's lock is held.
+    held(unsafe { PySys_GetObject(name.as_ptr()) })
 }
 
 /// Calls a method without arguments; what it raises is forgotten.

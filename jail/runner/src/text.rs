@@ -24,11 +24,14 @@ pub(crate) fn copy_on_fork() {
         // A mapping's line is followed by its figures.
         if let Some(mapping) = Mapping::parse(line) {
             last = mapping;
-        } else if line.starts_with("Anonymous:") && line.ends_with(" 0 kB") {
+        } else if line.starts_with("Anonymous:") && !line.ends_with(" 0 kB") {
             // One with pages of its own has been relocated: those are nowhere else.
-            if let Some(mapping) = last.take() {
-                mapping.own_a_page();
-            }
+            last = None;
+        } else if line.starts_with("Swap:")
+            && let Some(mapping) = last.take()
+            && line.ends_with(" 0 kB")
+        {
+            mapping.own_a_page();
         }
     }
 }

@@ -127,12 +127,18 @@ fn delegate(path: &Path) -> bool {
         return false;
     }
     let on = || fs::write(path.join("cgroup.subtree_control"), "+memory +pids +cpu").is_ok();
-    on() || (step_aside(path) && on())
+    on() || step_aside(path).is_some_and(|leaf| on() && comes_first(&leaf))
 }
 
-fn step_aside(path: &Path) -> bool {
+fn step_aside(path: &Path) -> Option<PathBuf> {
     let leaf = path.join(format!("patchbay-worker-{}", std::process::id()));
-    fs::create_dir(&leaf).is_ok() && fs::write(leaf.join("cgroup.procs"), "0").is_ok()
+    let moved = fs::create_dir(&leaf).is_ok() && fs::write(leaf.join("cgroup.procs"), "0").is_ok();
+    moved.then_some(leaf)
+}
+
+/// The worker, beside the group of its sandboxes: it needs little, and soon.
+fn comes_first(leaf: &Path) -> bool {
+    fs::write(leaf.join("cpu.weight"), "10000").is_ok()
 }
 
 /// One line of mountinfo.

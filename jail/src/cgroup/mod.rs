@@ -50,11 +50,11 @@ pub(crate) fn make_parent(parents: &Parents) -> Result<(), GroupError> {
 
 /// A group's weight is shared out over the processors by what ran on each of late, so that
 /// a sandbox that wakes elsewhere has nearly none for some tens of milliseconds. Twice a
-/// process's weight for each processor makes up for that.
+/// process's weight for each processor, eight processors' at most, makes up for that.
 fn set_weight(parents: &Parents) -> Result<(), GroupError> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     match parents {
-        Parents::V1 { cpu, .. } => set(cpu, "cpu.shares", (2 * 1_024 * cores).min(262_144)),
-        Parents::V2(path) => set(path, "cpu.weight", (2 * 100 * cores).min(10_000)),
+        Parents::V1 { cpu, .. } => set(cpu, "cpu.shares", 2 * 1_024 * cores.min(8)),
+        Parents::V2(path) => set(path, "cpu.weight", 2 * 100 * cores.min(8)),
     }
 }

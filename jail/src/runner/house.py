@@ -114,7 +114,7 @@ def hear_interrupts():
 
 def flush():
     """What Python and the C library hold back."""
-    for stream in (sys.stdout, sys.stderr, _stdout, _stderr):
+    for stream in (sys.stdout, sys.stderr, *streams):
         try:
             stream.flush()
         except BaseException:
@@ -122,7 +122,8 @@ def flush():
     machine.flush()
 
 
-_stdout, _stderr = sys.stdout, sys.stderr
+# As the import finds them.
+streams = (sys.stdout, sys.stderr)
 
 
 def shown():

@@ -9,8 +9,7 @@ encode = use("encode")
 
 CO_VARARGS, CO_VARKEYWORDS, CO_COROUTINE = 0x4, 0x8, 0x80
 RESULT, scan, to_text = frames.RESULT, json.scan, encode.encode
-type_, len_, dict_ = type, len, dict
-PLAIN = (dict, int, str, list, float, bool, type(None), tuple)
+type_, len_, dict_, int_, str_, list_ = type, len, dict, int, str, list
 Function = type(lambda: None)
 Module = type(sys)
 LIGHT = {"int": int, "float": float, "str": str, "bool": bool, "object": object}
@@ -150,8 +149,11 @@ def answer(bound, body, told, most):
         if end != len_(body):
             raise ValueError("something follows the JSON text")
         value = bound.call(value, told)
-        if type_(value) not in PLAIN and getattr(type_(value), "__await__", None) is not None:
-            value = wait(value)
+        kind = type_(value)
+        # Plain ones first: looking for what isn't there costs most.
+        if kind is not dict_ and kind is not int_ and kind is not str_ and kind is not list_:
+            if value is not None and getattr(kind, "__await__", None) is not None:
+                value = wait(value)
     except BaseException as error:
         return failed(failure.of_exception(error))
     try:

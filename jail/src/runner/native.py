@@ -24,4 +24,5 @@ def serve(bound, settings, sweep):
     """Never returns."""
     house.hear_interrupts()
     reseed = house.reseed if "numpy.random" in sys.modules else None
-    machine.executions(invoke.answer, bound, rehearse, reseed, sweep, settings["second_uid"])
+    out, err = house.streams
+    machine.executions(invoke.answer, bound, rehearse, reseed, sweep, out, err, settings["second_uid"])

@@ -110,11 +110,14 @@ async fn words_forged_in_the_template_s_name_spoil_its_own_calls_only() {
         .unwrap();
     let mut forged = bound.sandbox.unwrap();
     let done = run(&mut forged, "{}").await;
-    assert!(
-        matches!(failure(&done).code, FailureCode::Killed | FailureCode::Exit),
-        "{:?}",
-        failure(&done)
-    );
+    // Its own result is the most it can get, where the answer was quicker than the forgery.
+    match &done.result {
+        Ok(result) => assert_eq!(result, b"1"),
+        Err(failure) => assert!(
+            matches!(failure.code, FailureCode::Killed | FailureCode::Exit),
+            "{failure:?}"
+        ),
+    }
     let mut other = sandbox(&host, "def main(): return 2").await;
     assert_eq!(output(&run(&mut other, "{}").await), "2");
 }

@@ -30,6 +30,8 @@ async fn what_a_stream_of_the_code_s_own_holds_back_is_in_the_log() {
         format!("import io, sys\ndef main():\n    {wrapped}\n    print('held')"),
         format!("import io, sys\n{wrapped}\ndef main():\n    print('held')"),
         format!("import io, sys\n{wrapped}\ndef main():\n    print('held')\n    sys.stdout = None"),
+        "import io, sys\nsys.stdout.reconfigure(write_through=False)\nsys.stdout = io.StringIO()\ndef main(): print('held', file=sys.__stdout__)"
+            .to_owned(),
         "import sys\ndef main():\n    sys.stdout.reconfigure(write_through=False)\n    print('held')"
             .to_owned(),
     ] {

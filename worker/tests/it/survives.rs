@@ -101,6 +101,12 @@ async fn a_paused_worker_is_fenced_and_does_not_take_the_lease_back() {
     };
     let id = rig.accept(&function, &ask).await;
     rig.running(&function, id).await;
+    wait_until("it has a sandbox", BOUND, async || {
+        let metrics = first.metrics().await;
+        let bound = metrics.contains("patchbay_bind_seconds_count 1");
+        bound.then_some(()).ok_or(metrics)
+    })
+    .await;
     // Before the second one starts: however long that takes, the first has not finished.
     first.signal(Signal::SIGSTOP);
     let second = rig.start(&[]);
