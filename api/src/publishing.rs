@@ -10,8 +10,10 @@ use common::accept::schema::Schema;
 use common::db::publish::{self, Publish, Published};
 use common::db::versions::{self, BrokenKind, Status, Version};
 use common::ids::{AccountId, FunctionId, NamespaceId, VersionId};
+use common::json::pointer_token;
 use common::limits;
 use common::names::FunctionName;
+use common::source::Source;
 use common::vault::Purpose;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -26,7 +28,7 @@ use crate::targets::Reason;
 /// A version as asked for, checked.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    pub(crate) code: String,
+    pub(crate) source: Source,
     pub(crate) description: Option<String>,
     /// JSON texts.
     pub(crate) input_schema: Option<String>,
@@ -91,7 +93,8 @@ pub(crate) async fn publish(
         match version.status {
             Status::Building if Instant::now() < deadline => news.next(deadline).await,
             Status::Broken if version.broken_kind == Some(BrokenKind::Syntax) => {
-                return Err(take_back(app, account, &version).await?);
+                let is_single = draft.source.as_single().is_some();
+                return Err(take_back(app, account, &version, is_single).await?);
             }
             _ => return Ok(Done { created, version }),
         }
@@ -105,16 +108,16 @@ async fn store(
     (version, draft): (VersionId, &Draft),
 ) -> Result<Published, Problem> {
     let account = caller.account_id();
-    let seal = async |purpose, text: &str| {
+    let seal = async |purpose, text: &[u8]| {
         app.vault
-            .seal(account, purpose, version.uuid(), text.as_bytes())
+            .seal(account, purpose, version.uuid(), text)
             .await
             .or_sealed()
     };
-    let code = seal(Purpose::Code, &draft.code).await?;
+    let code = seal(Purpose::Code, &draft.source.encode()).await?;
     let description = match &draft.description {
         None => None,
-        Some(text) => Some(seal(Purpose::Description, text).await?),
+        Some(text) => Some(seal(Purpose::Description, text.as_bytes()).await?),
     };
     let wanted = Publish {
         namespace: place.namespace,
@@ -147,6 +150,7 @@ async fn take_back(
     app: &Arc<App>,
     account: AccountId,
     version: &Version,
+    is_single: bool,
 ) -> Result<Problem, Problem> {
     let reason = match &version.reason {
         None => None,
@@ -164,11 +168,23 @@ async fn take_back(
         .await
         .or_away()?;
     app.targets.version_changed(version.id);
-    let detail = match reason {
-        None => "the syntax is wrong".to_owned(),
-        Some(reason) => placed(&reason.message, reason.line, reason.column),
+    let Some(reason) = reason else {
+        return Ok(Problem::field("/code", "the syntax is wrong"));
     };
-    Ok(Problem::field("/code", detail))
+    let detail = placed(&reason.message, reason.line, reason.column);
+    let pointer = match reason.file.filter(|_| !is_single) {
+        None => "/code".to_owned(),
+        file => file_pointer("files", file.as_deref()),
+    };
+    Ok(Problem::field(pointer, detail))
+}
+
+/// JSON Pointer to a file, or to all of them (RFC 6901).
+pub(crate) fn file_pointer(field: &str, file: Option<&str>) -> String {
+    match file {
+        None => format!("/{field}"),
+        Some(file) => format!("/{field}{}", pointer_token(file)),
+    }
 }
 
 /// `line 3, column 7: …`, as far as it is known.
@@ -197,7 +213,9 @@ impl Draft {
     fn digest(&self, account: AccountId) -> [u8; 32] {
         let canonical = json!([
             account,
-            self.code,
+            self.source
+                .as_single()
+                .map_or_else(|| json!(self.source.files()), |text| json!(text)),
             self.description,
             self.input_schema,
             self.output_schema,

@@ -197,6 +197,8 @@ pub(crate) struct Reason {
     pub(crate) line: Option<u32>,
     #[serde(default)]
     pub(crate) column: Option<u32>,
+    #[serde(default)]
+    pub(crate) file: Option<String>,
 }
 
 impl Reason {

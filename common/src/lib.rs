@@ -21,6 +21,7 @@ pub mod plan;
 pub mod queue;
 pub mod record;
 pub mod rights;
+pub mod source;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

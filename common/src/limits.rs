@@ -10,8 +10,11 @@ use std::time::Duration;
 pub const INPUT_BYTES: usize = 1 << 20;
 /// An execution's result, as JSON text.
 pub const OUTPUT_BYTES: usize = 1 << 20;
-/// A function's source.
+/// A function's source, all files together.
 pub const CODE_BYTES: usize = 1 << 20;
+pub const CODE_FILES: usize = 200;
+/// A file's path.
+pub const CODE_NAME_BYTES: usize = 200;
 pub const DESCRIPTION_BYTES: usize = 4 << 10;
 pub const SCHEMA_BYTES: usize = 64 << 10;
 /// Any other request body.

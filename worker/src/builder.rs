@@ -21,11 +21,13 @@ use common::db::{Client, DbError};
 use common::ids::VersionId;
 use common::limits;
 use common::plan::Plan;
+use common::source::Damaged;
 use common::telemetry;
 use common::vault::{Purpose, VaultError};
-use jail::{BootError, Code, Description, SandboxError};
+use jail::{BootError, Description, SandboxError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use crate::versions::code_of;
 use crate::worker::Worker;
 
 /// Builds at once in one process.
@@ -44,6 +46,8 @@ const PLAN: Plan = Plan::Pro;
 enum BuildError {
     #[error("the code cannot be opened")]
     Open(#[source] VaultError),
+    #[error("the code cannot be read")]
+    Source(#[source] Damaged),
     #[error("there is no sandbox")]
     Boot(#[source] BootError),
     #[error("the sandbox failed before the code was in it")]
@@ -136,8 +140,7 @@ async fn describe(worker: &Worker, building: &Building) -> Result<Built, BuildEr
         .open(building.account, Purpose::Code, id.uuid(), &building.code)
         .await
         .map_err(BuildError::Open)?;
-    // It was JSON text when it was uploaded.
-    let code = Code::single(String::from_utf8_lossy(&code));
+    let code = code_of(code).map_err(BuildError::Source)?;
     let bounds = worker
         .sandboxes
         .limits(PLAN, building.version.memory_mib, id);

@@ -13,6 +13,7 @@ use common::db::versions::{BrokenKind, Status};
 use common::db::{Database, DbError, versions};
 use common::execution::{ErrorCode, Failure};
 use common::ids::{AccountId, VersionId};
+use common::source::{self, Damaged, Source};
 use common::vault::{Purpose, Vault, VaultError};
 use jail::Code;
 use tokio::sync::Notify;
@@ -21,6 +22,14 @@ use tokio::sync::Notify;
 const KEPT: usize = 512;
 /// Between two looks at a version that is being built.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// A stored source as a sandbox takes it.
+pub(crate) fn code_of(bytes: Vec<u8>) -> Result<Code, Damaged> {
+    Ok(Code {
+        entry: source::ENTRY.to_owned(),
+        files: Source::decode(bytes)?.into_files(),
+    })
+}
 
 /// A version that can run.
 #[derive(Debug)]
@@ -48,8 +57,8 @@ pub enum LoadError {
     Row(#[source] DbError),
     #[error("the version's code cannot be opened")]
     Open(#[source] VaultError),
-    #[error("the version's code is not text")]
-    Text,
+    #[error("the version's code cannot be read")]
+    Source(#[source] Damaged),
 }
 
 impl LoadError {
@@ -59,7 +68,7 @@ impl LoadError {
         match self {
             Self::Row(error) => error.is_unavailable(),
             Self::Open(error) => error.is_unavailable(),
-            Self::Text => false,
+            Self::Source(_) => false,
         }
     }
 }
@@ -182,12 +191,12 @@ impl Versions {
             ))));
         }
         let code = open(Purpose::Code, &found.code)?;
-        let code = String::from_utf8(code).map_err(|_| LoadError::Text)?;
+        let code = code_of(code).map_err(LoadError::Source)?;
         Ok(Version::Ready(Arc::new(Loaded {
             number: found.version.number,
             namespace: found.namespace,
             function: found.function,
-            code: Code::single(code),
+            code,
         })))
     }
 

@@ -5,6 +5,7 @@ mod list;
 mod publish;
 mod show;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::db::functions::{self, Function};
@@ -12,6 +13,7 @@ use common::db::namespaces::Namespace;
 use common::db::versions::{BrokenKind, EntryPoint, Version};
 use common::ids::AccountId;
 use common::names::FunctionName;
+use common::source::Source;
 use common::vault::Purpose;
 use http::{HeaderValue, Method, header};
 use serde::Serialize;
@@ -77,6 +79,8 @@ pub(super) struct Shown {
     limits: Limits,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<BTreeMap<String, String>>,
     created_at: jiff::Timestamp,
     built_at: Option<jiff::Timestamp>,
 }
@@ -126,6 +130,7 @@ pub(super) async fn shown(
             concurrency: version.concurrency,
         },
         code: None,
+        files: None,
         created_at: version.created_at,
         built_at: version.built_at,
     })
@@ -133,25 +138,32 @@ pub(super) async fn shown(
 
 impl Shown {
     /// With the code, which lists leave out.
-    pub(super) fn with_code(mut self, code: String) -> Self {
-        self.code = Some(code);
+    pub(super) fn with_source(mut self, source: Source) -> Self {
+        match source.as_single() {
+            Some(code) => self.code = Some(code.to_owned()),
+            None => self.files = Some(source.into_files()),
+        }
         self
     }
 }
 
 /// A version's code.
-pub(super) async fn code(
+pub(super) async fn source(
     app: &Arc<App>,
     account: AccountId,
     version: common::ids::VersionId,
-) -> Result<String, Problem> {
+) -> Result<Source, Problem> {
     let client = app.database.client().await.or_away()?;
     let sealed = common::db::versions::code(&client, account, version)
         .await
         .or_away()?;
     drop(client);
-    let code = opened(app, account, (Purpose::Code, version.uuid()), sealed).await?;
-    code.ok_or(Problem::NotFound("version"))
+    let sealed = sealed.ok_or(Problem::NotFound("version"))?;
+    let bytes = app
+        .vault
+        .open(account, Purpose::Code, version.uuid(), &sealed);
+    let bytes = bytes.await.or_sealed()?;
+    Source::decode(bytes).map_err(|error| Problem::Internal(error.into()))
 }
 
 pub(super) async fn opened(

@@ -216,6 +216,40 @@ async fn a_syntax_error_is_a_422_with_its_place_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn several_files_are_shown_as_they_were_given() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    let place = tenant.function("f");
+    let files = json!({"main.py": "import helpers", "helpers.py": "", "data/a.txt": "\u{e9}"});
+    let put = async |body: Value| tenant.program.put(&place, &body).await;
+    put(json!({"files": files})).await.must_be(201);
+    let shown = tenant.program.get(&place).await.must_be(200);
+    assert_eq!(shown["files"], files);
+    assert_eq!(shown.get("code"), None);
+    // The same again is no new version, another file is; one file alone is its code.
+    assert_eq!(
+        put(json!({"files": files})).await.must_be(200)["version"],
+        1
+    );
+    let one = put(json!({"files": {"main.py": "echo"}}))
+        .await
+        .must_be(200);
+    assert_eq!(one["version"], 2);
+    assert_eq!(
+        put(json!({"code": "echo"})).await.must_be(200)["version"],
+        2
+    );
+    let first = tenant
+        .program
+        .get(&format!("{place}/versions/1"))
+        .await
+        .must_be(200);
+    assert_eq!(first["files"], files);
+    home.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_of_a_function_is_checked_field_by_field() {
     let home = Home::new().await;
     let tenant = home.tenant("t").await;
@@ -223,6 +257,16 @@ async fn a_body_of_a_function_is_checked_field_by_field() {
     for (body, pointer) in [
         (json!({}), "/code"),
         (json!({"code": "a\u{0}"}), "/code"),
+        (json!({"code": "", "files": {"main.py": ""}}), "/files"),
+        (json!({"files": {"helpers.py": ""}}), "/files"),
+        (
+            json!({"files": {"main.py": "", "a/../b.py": ""}}),
+            "/files/a~1..~1b.py",
+        ),
+        (
+            json!({"files": {"main.py": "", "b.py": "x".repeat(1 << 20) + "x"}}),
+            "/files",
+        ),
         (
             json!({"code": "", "input_schema": {"$ref": "http://127.0.0.1:9/x"}}),
             "/input_schema/$ref",
@@ -252,7 +296,7 @@ async fn a_body_of_a_function_is_checked_field_by_field() {
         reply.must_tell(422, "invalid");
         assert_eq!(reply.pointers(), [pointer], "{body}");
     }
-    for field in ["files", "requirements", "network", "env", "retry"] {
+    for field in ["requirements", "network", "env", "retry"] {
         let reply = put(json!({"code": "", field: {"a": 1}})).await;
         reply.must_tell(422, "not_available_yet");
         assert_eq!(reply.pointers(), [format!("/{field}")]);

@@ -3,6 +3,7 @@
 use common::db::versions::{self, BrokenKind, EntryPoint, Status, Version};
 use common::execution::{ErrorCode, FinalState};
 use common::ids::{AccountId, VersionId};
+use common::source::Source;
 use common::testing::given::{self, Tenant};
 use common::testing::{Role, wait_until};
 use common::vault::Purpose;
@@ -40,6 +41,63 @@ async fn built(rig: &Rig, account: AccountId, version: VersionId) -> Version {
         Ok(found)
     })
     .await
+}
+
+/// Several files as they are stored.
+fn files(files: &[(&str, &str)]) -> String {
+    let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+    let source = Source::of_files(files.iter().map(owned).collect()).unwrap();
+    String::from_utf8(source.encode()).unwrap()
+}
+
+#[tokio::test]
+async fn several_files_are_built_and_called_together() {
+    let rig = Rig::new().await;
+    let _worker = rig.worker(&[]).await;
+    let code = files(&[
+        (
+            "main.py",
+            "from pkg.words import greet\ndef main(name: str): return greet(name)",
+        ),
+        (
+            "pkg/words.py",
+            "HERE = __file__.rpartition('/')[0]\ndef greet(name):\n    with open(HERE + '/word.txt') as f: return f.read() + name",
+        ),
+        ("pkg/word.txt", "ahoy "),
+    ]);
+    let tenant = publish(&rig, &code).await;
+    let version = built(&rig, tenant.account, tenant.version).await;
+    assert_eq!(version.status, Status::Ready);
+    let outcome = rig.call(&tenant, r#"{"name": "you"}"#).await;
+    assert_eq!(outcome.output.as_deref(), Some(r#""ahoy you""#));
+}
+
+#[tokio::test]
+async fn a_syntax_error_names_its_file() {
+    let rig = Rig::new().await;
+    let _worker = rig.worker(&[]).await;
+    let code = files(&[
+        ("main.py", "import helpers"),
+        ("helpers.py", "x = 1\ndef ("),
+    ]);
+    let tenant = publish(&rig, &code).await;
+    let version = built(&rig, tenant.account, tenant.version).await;
+    assert_eq!(version.broken_kind, Some(BrokenKind::Syntax));
+    let reason = rig
+        .vault
+        .open(
+            tenant.account,
+            Purpose::Reason,
+            tenant.version.uuid(),
+            &version.reason.unwrap(),
+        )
+        .await
+        .unwrap();
+    let reason: serde_json::Value = serde_json::from_slice(&reason).unwrap();
+    assert_eq!(
+        (&reason["file"], &reason["line"]),
+        (&"helpers.py".into(), &2.into())
+    );
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! `PUT /v1/namespaces/{ns}/functions/{fn}`: a function, or its next version.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::limits;
 use common::names::FunctionName;
 use common::plan::PlanLimits;
+use common::source::Source;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
@@ -13,8 +15,8 @@ use crate::app::App;
 use crate::call::Call;
 use crate::fault::Away as _;
 use crate::fields::Fields;
-use crate::problem::Problem;
-use crate::publishing::{self, Draft, Place, placed, schema_text};
+use crate::problem::{FieldError, Problem};
+use crate::publishing::{self, Draft, Place, file_pointer, schema_text};
 use crate::routes::{Answer, json, namespaces};
 
 pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
@@ -107,16 +109,8 @@ async fn expected(
 
 fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
     let mut fields = Fields::of(body)?;
-    let later = fields.has("files");
-    fields.not_yet(&[
-        "files",
-        "requirements",
-        "network",
-        "env",
-        "retry",
-        "secrets",
-    ]);
-    let code = take_code(&mut fields, later);
+    fields.not_yet(&["requirements", "network", "env", "retry", "secrets"]);
+    let source = take_source(&mut fields);
     let description = fields.text("description", limits::DESCRIPTION_BYTES);
     let input_schema = take_schema(&mut fields, "input_schema");
     let output_schema = take_schema(&mut fields, "output_schema");
@@ -132,8 +126,10 @@ fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
         fields.close(wanted);
     }
     fields.finish()?;
+    // Without one there was a fault, and the line above has told it.
+    let source = source.ok_or(Problem::field("/code", "this field is missing"))?;
     Ok(Draft {
-        code,
+        source,
         description,
         input_schema,
         output_schema,
@@ -145,29 +141,54 @@ fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
     })
 }
 
-/// The source, which Python reads without NUL.
-fn take_code(fields: &mut Fields, absent_is_fine: bool) -> String {
-    if !fields.has("code") {
-        if !absent_is_fine {
-            fields.wrong("code", "this field is missing");
+/// `code`, or else `files`.
+fn take_source(fields: &mut Fields) -> Option<Source> {
+    let (code, files) = (fields.take("code"), fields.take("files"));
+    let (name, source) = match (code, files) {
+        (Some(Value::String(code)), None) => ("code", Source::single(code)),
+        (None, Some(Value::Object(files))) => ("files", Source::of_files(texts(fields, files)?)),
+        (Some(_), None) => {
+            fields.wrong("code", "a text is wanted");
+            return None;
         }
-        return String::new();
-    }
-    let Some(Value::String(code)) = fields.take("code") else {
-        fields.wrong("code", "a text is wanted");
-        return String::new();
+        (None, Some(_)) => {
+            fields.wrong("files", "an object of texts is wanted");
+            return None;
+        }
+        (Some(_), Some(_)) => {
+            fields.wrong("files", "give either code or files");
+            return None;
+        }
+        (None, None) => {
+            fields.wrong("code", "this field is missing; several files go into files");
+            return None;
+        }
     };
-    if code.len() > limits::CODE_BYTES {
-        fields.wrong("code", format!("at most {} bytes", limits::CODE_BYTES));
+    source
+        .map_err(|fault| {
+            let file = fault.file.filter(|_| name == "files");
+            fields.refuse(FieldError::new(
+                file_pointer(name, file.as_deref()),
+                fault.what,
+            ));
+        })
+        .ok()
+}
+
+fn texts(
+    fields: &mut Fields,
+    files: serde_json::Map<String, Value>,
+) -> Option<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    for (name, value) in files {
+        let Value::String(text) = value else {
+            let pointer = file_pointer("files", Some(&name));
+            fields.refuse(FieldError::new(pointer, "a text is wanted"));
+            return None;
+        };
+        texts.insert(name, text);
     }
-    if let Some(at) = code.find('\0') {
-        let before = &code[..at];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = u32::try_from(before.matches('\n').count() + 1).ok();
-        let column = u32::try_from(before[line_start..].chars().count() + 1).ok();
-        fields.wrong("code", placed("source code has no NUL", line, column));
-    }
-    code
+    Some(texts)
 }
 
 fn take_schema(fields: &mut Fields, name: &str) -> Option<String> {
@@ -224,10 +245,40 @@ mod tests {
 
     #[test]
     fn what_comes_later_says_so() {
-        let body = json!({"files": {"main.py": ""}, "requirements": ["x"], "retry": {}});
+        let body = json!({"code": "", "requirements": ["x"], "retry": {}});
         let (code, pointers) = errors(body);
         assert_eq!(code, "not_available_yet");
-        assert_eq!(pointers, ["/files", "/requirements", "/retry"]);
+        assert_eq!(pointers, ["/requirements", "/retry"]);
+    }
+
+    #[test]
+    fn code_or_files_are_wanted_and_the_fault_is_placed() {
+        for (body, pointer) in [
+            (json!({}), "/code"),
+            (json!({"code": 1}), "/code"),
+            (json!({"code": "", "files": {"main.py": ""}}), "/files"),
+            (json!({"files": ["main.py"]}), "/files"),
+            (json!({"files": {}}), "/files"),
+            (json!({"files": {"helpers.py": ""}}), "/files"),
+            (
+                json!({"files": {"main.py": "", "pkg/a.py": 1}}),
+                "/files/pkg~1a.py",
+            ),
+            (
+                json!({"files": {"main.py": "", "../a.py": ""}}),
+                "/files/..~1a.py",
+            ),
+        ] {
+            assert_eq!(errors(body).1, [pointer]);
+        }
+    }
+
+    #[test]
+    fn one_file_is_the_same_as_its_code() {
+        let plans = Plans::shipped().unwrap();
+        let draft = |body| take_draft(body, plans.of(Plan::Free)).unwrap().source;
+        let files = json!({"files": {"main.py": "x = 1"}});
+        assert_eq!(draft(files), draft(json!({"code": "x = 1"})));
     }
 
     #[test]

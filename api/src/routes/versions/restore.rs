@@ -10,7 +10,7 @@ use super::named;
 use crate::app::App;
 use crate::call::Call;
 use crate::publishing::{self, Draft, Place};
-use crate::routes::functions::{code, etag, opened, shown};
+use crate::routes::functions::{etag, opened, shown, source};
 use crate::routes::{Answer, json};
 
 pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
@@ -18,12 +18,12 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let (namespace, _, old) = named(&app, &call).await?;
     let caller = call.caller()?.clone();
     let account = caller.account_id();
-    let code = code(&app, account, old.id).await?;
+    let source = source(&app, account, old.id).await?;
     let sealed = (Purpose::Description, old.id.uuid());
     let description = opened(&app, account, sealed, old.description).await?;
     let plan = app.plans.of(caller.account.plan);
     let draft = Draft {
-        code,
+        source,
         description,
         // What was inferred then is inferred again: it is not part of what was asked for.
         input_schema: old.input_schema.filter(|_| !old.schema_inferred),
