@@ -15,7 +15,9 @@ use crate::channel;
 use crate::control::ControlError;
 use crate::frame::Kind;
 use crate::limits::{BASE_BYTES, BASE_PIDS, BOUND_BYTES, IMPORT_LOG_BYTES, Limits, TEMPLATE_BYTES};
-use crate::outcome::{Described, Description, Entry, Failure, FailureCode, SyntaxFailure, Verdict};
+use crate::outcome::{
+    Described, Description, Entry, Failure, FailureCode, SingleUse, SyntaxFailure, Verdict,
+};
 use crate::sandbox::{Bound, Code, GenericSandbox, Jail, Sandbox, SandboxError};
 use crate::settle::Next;
 
@@ -57,7 +59,7 @@ enum Answer {
     },
     Imported {
         entry: Entry,
-        single_use: Option<String>,
+        single_use: Option<SingleUse>,
         #[serde(default)]
         doc: Option<String>,
         #[serde(default)]
@@ -93,8 +95,11 @@ impl GenericSandbox {
                 return Ok(Bound { sandbox, log });
             }
         };
-        if let Some(why) = &single_use {
-            tracing::debug!(why, "a version gets a sandbox for each execution");
+        if let Some(why) = single_use {
+            tracing::debug!(
+                why = why.as_str(),
+                "a version gets a sandbox for each execution"
+            );
         }
         let group = &jail.remains()?.group;
         let file_cache = group.file_cache();

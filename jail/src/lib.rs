@@ -41,7 +41,7 @@ pub use frame::FrameError;
 pub use host::{BootError, Host, HostConfig, HostError, MountError, VisitError};
 pub use limits::Limits;
 pub use outcome::{
-    Described, Description, Done, Entry, Failure, FailureCode, SyntaxFailure, Verdict,
+    Described, Description, Done, Entry, Failure, FailureCode, SingleUse, SyntaxFailure, Verdict,
 };
 pub use pool::Pool;
 #[cfg(feature = "testing")]

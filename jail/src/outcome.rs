@@ -128,7 +128,42 @@ pub struct Described {
     /// The docstring of the entry, else of the module.
     pub doc: Option<String>,
     /// Each execution needs a sandbox of its own: why.
-    pub single_use: Option<String>,
+    pub single_use: Option<SingleUse>,
+}
+
+/// What an import left that a fork of it would lack, or share with the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SingleUse {
+    Threads,
+    Processes,
+    /// SIGCHLD is ignored: no child can be waited for.
+    Sigchld,
+    /// Another user than the template's.
+    User,
+    OpenFiles,
+    SharedMemory,
+    /// In `/tmp` or `/dev/shm`.
+    Files,
+    /// A word that is none of ours: the import has spoken in the template's name.
+    #[serde(other)]
+    Other,
+}
+
+impl SingleUse {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Threads => "threads",
+            Self::Processes => "processes",
+            Self::Sigchld => "sigchld",
+            Self::User => "user",
+            Self::OpenFiles => "open_files",
+            Self::SharedMemory => "shared_memory",
+            Self::Files => "files",
+            Self::Other => "other",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

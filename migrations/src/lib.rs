@@ -31,6 +31,7 @@ pub const MAIN: &[Migration] = files!("main":
     5 "0005_announce",
     6 "0006_rights",
     7 "0007_open_rows",
+    8 "0008_single_use",
 );
 
 /// The keys database: wrapped data keys, and nothing else.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use common::db::functions::{self, Function};
 use common::db::namespaces::Namespace;
-use common::db::versions::{BrokenKind, EntryPoint, Version};
+use common::db::versions::{BrokenKind, EntryPoint, SingleUse, Version};
 use common::ids::AccountId;
 use common::names::FunctionName;
 use common::source::Source;
@@ -74,6 +74,11 @@ pub(super) struct Shown {
     output_schema: Option<Box<RawValue>>,
     schema_inferred: bool,
     entry_point: Option<&'static str>,
+    /// What its import left, where each execution has a sandbox of its own.
+    single_use: Option<&'static str>,
+    /// What its import printed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    import_log: Option<String>,
     tags: Vec<String>,
     annotations: Option<Box<RawValue>>,
     limits: Limits,
@@ -108,7 +113,8 @@ pub(super) async fn shown(
         version.description,
     );
     let reason = opened(app, account, (Purpose::Reason, id), version.reason);
-    let (description, reason) = (description.await?, reason.await?);
+    let log = opened(app, account, (Purpose::ImportLog, id), version.import_log);
+    let (description, reason, import_log) = (description.await?, reason.await?, log.await?);
     Ok(Shown {
         id: version.function.to_string(),
         namespace: namespace.to_owned(),
@@ -122,6 +128,8 @@ pub(super) async fn shown(
         output_schema: version.output_schema.and_then(raw),
         schema_inferred: version.schema_inferred,
         entry_point: version.entry_point.map(EntryPoint::as_str),
+        single_use: version.single_use.map(SingleUse::as_str),
+        import_log,
         tags: version.tags,
         annotations: version.annotations.and_then(raw),
         limits: Limits {
@@ -137,6 +145,12 @@ pub(super) async fn shown(
 }
 
 impl Shown {
+    /// As lists show it: without what may be long.
+    pub(super) fn in_list(mut self) -> Self {
+        self.import_log = None;
+        self
+    }
+
     /// With the code, which lists leave out.
     pub(super) fn with_source(mut self, source: Source) -> Self {
         match source.as_single() {

@@ -250,6 +250,26 @@ async fn several_files_are_shown_as_they_were_given() {
 }
 
 #[tokio::test]
+async fn what_the_import_printed_and_left_is_shown_with_the_version() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    let place = tenant.function("f");
+    tenant.publish("f", "LEAVES").await;
+    let shown = tenant.program.get(&place).await.must_be(200);
+    assert_eq!(shown["single_use"], "threads");
+    assert_eq!(shown["import_log"], "left a thread\n");
+    let listed = tenant
+        .program
+        .get(&format!("{place}/versions"))
+        .await
+        .must_be(200);
+    assert_eq!(listed["items"][0]["single_use"], "threads");
+    assert_eq!(listed["items"][0].get("import_log"), None);
+    home.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_of_a_function_is_checked_field_by_field() {
     let home = Home::new().await;
     let tenant = home.tenant("t").await;

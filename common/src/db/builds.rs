@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::columns::{get, id};
 use super::statement::statements;
-use super::versions::{self, BrokenKind, EntryPoint, Version};
+use super::versions::{self, BrokenKind, EntryPoint, SingleUse, Version};
 use super::{Client, DbError, GenericClient};
 use crate::ids::{AccountId, FunctionId, ProcessId, VersionId};
 
@@ -41,6 +41,7 @@ pub struct Built {
     pub reason: Option<Vec<u8>>,
     /// Sealed.
     pub import_log: Option<Vec<u8>>,
+    pub single_use: Option<SingleUse>,
 }
 
 statements! {
@@ -62,7 +63,7 @@ statements! {
             schema_inferred = (input_schema is null and $6::text is not null),
             input_schema = coalesce(input_schema, $6),
             output_schema = coalesce(output_schema, $7),
-            description = coalesce(description, $8), reason = $9, import_log = $10,
+            description = coalesce(description, $8), reason = $9, import_log = $10, single_use = $11,
             built_at = $3, build_owner = null, build_lease_until = null
         where id = $1 and build_owner = $2 and status = 'building'
         returning function_id, number, status";
@@ -151,6 +152,7 @@ pub async fn finish(
                 &built.description,
                 &built.reason,
                 &built.import_log,
+                &built.single_use.map(SingleUse::as_str),
             ],
         )
         .await?;

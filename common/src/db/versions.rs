@@ -43,6 +43,19 @@ BrokenKind {
     Build = "build",
 });
 
+words!(/// What an import left, so that each execution has a sandbox of its own.
+SingleUse {
+    Threads = "threads",
+    Processes = "processes",
+    /// SIGCHLD is ignored: no child can be waited for.
+    Sigchld = "sigchld",
+    User = "user",
+    OpenFiles = "open_files",
+    SharedMemory = "shared_memory",
+    Files = "files",
+    Other = "other",
+});
+
 words!(/// What of a module is called.
 EntryPoint {
     Main = "main",
@@ -80,6 +93,7 @@ pub struct Version {
     pub reason: Option<Vec<u8>>,
     /// Sealed.
     pub import_log: Option<Vec<u8>>,
+    pub single_use: Option<SingleUse>,
     pub created_at: Timestamp,
     pub built_at: Option<Timestamp>,
 }
@@ -97,7 +111,7 @@ macro_rules! columns {
         "v.id, v.function_id, v.number, v.status, v.broken_kind, v.body_digest, v.description,
             v.input_schema, v.output_schema, v.schema_inferred, v.entry_point, v.tags,
             v.annotations, v.timeout_ms, v.memory_mib, v.concurrency, v.max_attempts, v.reason,
-            v.import_log, v.created_at, v.built_at"
+            v.import_log, v.single_use, v.created_at, v.built_at"
     };
 }
 pub(super) use columns;
@@ -281,6 +295,7 @@ pub(super) fn read(row: &Row) -> Result<Version, DbError> {
         max_attempts: optional("max_attempts")?,
         reason: get(row, "reason")?,
         import_log: get(row, "import_log")?,
+        single_use: optional_word(row, "single_use", SingleUse::parse)?,
         created_at: get(row, "created_at")?,
         built_at: get(row, "built_at")?,
     })

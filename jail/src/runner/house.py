@@ -136,29 +136,29 @@ def shown():
 
 
 def unsafe_to_fork():
-    """Why a fork of this process would not be what the import made, or None."""
+    """What a fork of this process would lack of what the import made, or None: `SingleUse`."""
     if len(posix.listdir("/proc/self/task")) > 1:
-        return "threads run after the import"
+        return "threads"
     try:
         posix.waitpid(-1, posix.WNOHANG)
-        return "processes run after the import"
+        return "processes"
     except ChildProcessError:
         pass
     if _getsignal(_SIGCHLD) == _SIG_IGN:
-        return "the import lets no child be waited for"
+        return "sigchld"
     if posix.getresuid() != (TEMPLATE,) * 3:
-        return "the import changed its user"
+        return "user"
     for name in posix.listdir("/proc/self/fd"):
         if int(name) > 3:
             try:
                 posix.stat("/proc/self/fd/" + name)
             except OSError:
                 continue  # the listing's own
-            return "files stay open after the import"
+            return "open_files"
     with open("/proc/self/maps", "rb") as maps:
         for line in maps:
             if line.split(b" ", 2)[1] == b"rw-s":
-                return "memory is shared after the import"
+                return "shared_memory"
     return None
 
 

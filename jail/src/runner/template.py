@@ -54,7 +54,7 @@ def bind(order, mode):
     if bound is not None:
         why = house.unsafe_to_fork()
         if why is None and house.shown() != before:
-            why = "the import left files"
+            why = "files"
         bound.single_use = answer["single_use"] = why
     frames.send(3, frames.BOUND, 0, json.dumps(answer))
     return bound

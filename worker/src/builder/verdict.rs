@@ -1,7 +1,7 @@
 //! What importing a version told, as its row will say it.
 
 use common::db::builds::Built;
-use common::db::versions::{BrokenKind, EntryPoint};
+use common::db::versions::{BrokenKind, EntryPoint, SingleUse};
 use common::execution::{ErrorCode, Failure};
 use common::ids::{AccountId, VersionId};
 use common::limits;
@@ -17,6 +17,7 @@ pub(super) struct Found {
     input_schema: Option<String>,
     output_schema: Option<String>,
     description: Option<String>,
+    single_use: Option<SingleUse>,
     /// JSON text.
     reason: Option<Vec<u8>>,
     log: String,
@@ -46,6 +47,9 @@ pub(super) fn found(verdict: Verdict, log: String) -> Found {
             input_schema: bounded(described.input_schema, limits::SCHEMA_BYTES),
             output_schema: bounded(described.output_schema, limits::SCHEMA_BYTES),
             description: described.doc.map(|doc| cut(doc, limits::DESCRIPTION_BYTES)),
+            single_use: described
+                .single_use
+                .and_then(|left| SingleUse::parse(left.as_str())),
             log,
             ..Found::default()
         },
@@ -123,6 +127,7 @@ impl Found {
             )?,
             reason: seal(Purpose::Reason, self.reason.as_deref())?,
             import_log: seal(Purpose::ImportLog, log)?,
+            single_use: self.single_use,
         })
     }
 }

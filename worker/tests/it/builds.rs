@@ -1,6 +1,6 @@
 //! Versions become ready, or broken with a reason.
 
-use common::db::versions::{self, BrokenKind, EntryPoint, Status, Version};
+use common::db::versions::{self, BrokenKind, EntryPoint, SingleUse, Status, Version};
 use common::execution::{ErrorCode, FinalState};
 use common::ids::{AccountId, VersionId};
 use common::source::Source;
@@ -70,6 +70,31 @@ async fn several_files_are_built_and_called_together() {
     assert_eq!(version.status, Status::Ready);
     let outcome = rig.call(&tenant, r#"{"name": "you"}"#).await;
     assert_eq!(outcome.output.as_deref(), Some(r#""ahoy you""#));
+}
+
+#[tokio::test]
+async fn what_an_import_leaves_is_told_with_the_version() {
+    let rig = Rig::new().await;
+    let _worker = rig.worker(&[]).await;
+    for (code, left) in [
+        ("def main(): pass", None),
+        (
+            "open('/tmp/left', 'w').close()\ndef main(): pass",
+            Some(SingleUse::Files),
+        ),
+        (
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\ndef main(): pass",
+            Some(SingleUse::Threads),
+        ),
+    ] {
+        let tenant = publish(&rig, code).await;
+        let version = built(&rig, tenant.account, tenant.version).await;
+        assert_eq!(
+            (version.status, version.single_use),
+            (Status::Ready, left),
+            "{code}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //!
 //! - `echo`: the input · `fail`: an exception · `say <json>`: that JSON
 //! - `hold`: runs until [`Worker::release`], then answers `"released"`
+//! - `LEAVES`: its import prints and leaves a thread
 //! - `SYNTAX`: is no Python · `schema <json>`: `echo`, with that inferred schema
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use common::clock::{Clock as _, SystemClock};
 use common::db::Database;
 use common::db::builds::{self, Building, Built};
-use common::db::versions::{self, BrokenKind};
+use common::db::versions::{self, BrokenKind, SingleUse};
 use common::entry::Entry;
 use common::execution::{Ending, ErrorCode, Failure, FinalState, Logs, SealedOutcome};
 use common::ids::{AccountId, ExecutionId, ProcessId, VersionId};
@@ -151,6 +152,11 @@ impl Worker {
         let mut built = Built::default();
         if let Some(schema) = code.strip_prefix("schema ") {
             built.input_schema = Some(schema.to_owned());
+        }
+        if code == "LEAVES" {
+            let log = "left a thread\n";
+            built.import_log = Some(self.sealed(account, (Purpose::ImportLog, id), log).await);
+            built.single_use = Some(SingleUse::Threads);
         }
         if code == "SYNTAX" {
             let reason = json!({"message": "invalid syntax", "line": 1, "column": 7});
