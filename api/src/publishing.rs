@@ -168,13 +168,17 @@ async fn take_back(
         .await
         .or_away()?;
     app.targets.version_changed(version.id);
-    let Some(reason) = reason else {
-        return Ok(Problem::field("/code", "the syntax is wrong"));
+    let (file, detail) = match reason {
+        None => (None, "the syntax is wrong".to_owned()),
+        Some(reason) => (
+            reason.file,
+            placed(&reason.message, reason.line, reason.column),
+        ),
     };
-    let detail = placed(&reason.message, reason.line, reason.column);
-    let pointer = match reason.file.filter(|_| !is_single) {
-        None => "/code".to_owned(),
-        file => file_pointer("files", file.as_deref()),
+    let pointer = if is_single {
+        file_pointer("code", None)
+    } else {
+        file_pointer("files", file.as_deref())
     };
     Ok(Problem::field(pointer, detail))
 }

@@ -12,6 +12,7 @@ pub const INPUT_BYTES: usize = 1 << 20;
 pub const OUTPUT_BYTES: usize = 1 << 20;
 /// A function's source, all files together.
 pub const CODE_BYTES: usize = 1 << 20;
+/// Files of a function, and the folders they are in, each: both are inodes of a small tmpfs.
 pub const CODE_FILES: usize = 200;
 /// A file's path.
 pub const CODE_NAME_BYTES: usize = 200;

@@ -3,14 +3,14 @@
 //! Stored sealed, as bytes: one file is its own text, several are a NUL, which no source
 //! has, and a JSON object of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits;
 
 /// The file whose functions are called, or that is run.
 pub const ENTRY: &str = "main.py";
 
-/// At least the entry; checked.
+/// At least the entry, and its names and sizes checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source(BTreeMap<String, String>);
 
@@ -22,9 +22,10 @@ pub struct SourceFault {
     pub what: String,
 }
 
+/// What is stored is no source.
 #[derive(Debug, thiserror::Error)]
 #[error("a stored source cannot be read")]
-pub struct Damaged;
+pub struct DamagedSource;
 
 impl Source {
     /// One file.
@@ -41,6 +42,9 @@ impl Source {
         let all = |what: String| SourceFault { file: None, what };
         if files.len() > limits::CODE_FILES {
             return Err(all(format!("at most {} files", limits::CODE_FILES)));
+        }
+        if folders(&files) > limits::CODE_FILES {
+            return Err(all(format!("at most {} folders", limits::CODE_FILES)));
         }
         if files.values().map(String::len).sum::<usize>() > limits::CODE_BYTES {
             return Err(all(format!("at most {} bytes", limits::CODE_BYTES)));
@@ -74,15 +78,15 @@ impl Source {
 
     /// # Errors
     /// Where the bytes are not what [`Source::encode`] gave.
-    pub fn decode(bytes: Vec<u8>) -> Result<Self, Damaged> {
+    pub fn decode(bytes: Vec<u8>) -> Result<Self, DamagedSource> {
         let files = match bytes.split_first() {
-            Some((0, json)) => serde_json::from_slice(json).map_err(|_| Damaged)?,
+            Some((0, json)) => serde_json::from_slice(json).map_err(|_| DamagedSource)?,
             _ => {
-                let text = String::from_utf8(bytes).map_err(|_| Damaged)?;
+                let text = String::from_utf8(bytes).map_err(|_| DamagedSource)?;
                 BTreeMap::from([(ENTRY.to_owned(), text)])
             }
         };
-        Ok(Self(files))
+        Self::of_files(files).map_err(|_| DamagedSource)
     }
 
     /// The text, where the entry is the only file.
@@ -101,6 +105,15 @@ impl Source {
     pub fn into_files(self) -> BTreeMap<String, String> {
         self.0
     }
+}
+
+/// How many folders the files are in.
+fn folders(files: &BTreeMap<String, String>) -> usize {
+    let above = |name: &'_ String| {
+        let ends = name.match_indices('/').map(|(at, _)| at);
+        ends.map(|at| name[..at].to_owned()).collect::<Vec<_>>()
+    };
+    files.keys().flat_map(above).collect::<BTreeSet<_>>().len()
 }
 
 /// Names become paths of files: plain relative ones.
@@ -148,7 +161,9 @@ mod tests {
         for source in [one, several] {
             assert_eq!(Source::decode(source.encode()).unwrap(), source);
         }
-        assert!(Source::decode(vec![0, b'[']).is_err());
+        for damaged in [&b"\0["[..], b"\0{}", b"\0{\"main.py\":\"\",\"../a\":\"\"}"] {
+            assert!(Source::decode(damaged.to_vec()).is_err());
+        }
         assert!(Source::decode(vec![0xff]).is_err());
     }
 
@@ -187,6 +202,13 @@ mod tests {
         };
         assert!(many(limits::CODE_FILES).is_ok());
         assert!(many(limits::CODE_FILES + 1).is_err());
+        let deep = |folders: usize| {
+            let mut all = files(&[(ENTRY, "")]);
+            all.extend((0..folders / 2).map(|at| (format!("f{at}/g/m.py"), String::new())));
+            Source::of_files(all)
+        };
+        assert!(deep(limits::CODE_FILES).is_ok());
+        assert!(deep(limits::CODE_FILES + 2).is_err());
         let named =
             |length: usize| Source::of_files(files(&[(ENTRY, ""), (&"n".repeat(length), "")]));
         assert!(named(limits::CODE_NAME_BYTES).is_ok());

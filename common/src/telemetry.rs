@@ -33,12 +33,22 @@ pub fn start(service: &'static str, filter: &str) {
         .try_init()
         .is_ok()
     {
+        tell_panics();
         tracing::info!(
             service,
             version = env!("CARGO_PKG_VERSION"),
             "logging started"
         );
     }
+}
+
+/// From here on a panic is logged with its place. What it says stays unsaid: it may hold
+/// what somebody sent.
+fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place = place.unwrap_or_default(), "panicked");
+    }));
 }
 
 /// An error and its causes on one line, for the place that handles it.
@@ -56,7 +66,38 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_place_alone() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let logger = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let panicked = tracing::subscriber::with_default(logger.finish(), || {
+            tell_panics();
+            std::panic::catch_unwind(|| panic!("open sesame"))
+        });
+        assert!(panicked.is_err());
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("telemetry.rs"), "{text}");
+        assert!(!text.contains("sesame"), "{text}");
+    }
 
     #[derive(Debug, thiserror::Error)]
     #[error("outer")]

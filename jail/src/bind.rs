@@ -96,10 +96,7 @@ impl GenericSandbox {
             }
         };
         if let Some(why) = single_use {
-            tracing::debug!(
-                why = why.as_str(),
-                "a version gets a sandbox for each execution"
-            );
+            tracing::debug!(?why, "a version gets a sandbox for each execution");
         }
         let group = &jail.remains()?.group;
         let file_cache = group.file_cache();

@@ -121,7 +121,8 @@ impl Sandbox {
             stdout,
             stderr,
         } = channel;
-        let mut look = Instant::now() + SHORT;
+        let mut hear = Instant::now() + SHORT;
+        let mut look = Instant::now() + LOOK_EVERY;
         let mut is_short = true;
         let mut oom_seen = false;
         loop {
@@ -136,14 +137,14 @@ impl Sandbox {
                     drop(dead);
                     return Reason::Died;
                 }
-                () = sleep_until(deadline.min(look).into()) => {
+                () = sleep_until(deadline.min(look).min(hear).into()) => {
                     if is_short {
                         // With no descriptor to spare, it is heard now and then.
                         is_short = stdout.watch().and_then(|()| stderr.watch()).is_err();
                         stdout.take_rest(LOG_DRAIN_BYTES);
                         stderr.take_rest(LOG_DRAIN_BYTES);
-                        look += if is_short { SHORT } else { LOOK_EVERY };
-                    } else {
+                    }
+                    if look <= Instant::now() {
                         look += LOOK_EVERY;
                         // A process of it was killed for memory, and the others may wait for that one.
                         let killed = self.oom_kills() > before.counters.oom_kills;
@@ -152,6 +153,7 @@ impl Sandbox {
                         }
                         oom_seen = killed;
                     }
+                    hear = Instant::now() + if is_short { SHORT } else { LOOK_EVERY };
                 }
             }
             if answer.got.len() > bound {

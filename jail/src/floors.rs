@@ -1,6 +1,6 @@
-//! What a call costs at least: plain Python in the very sandbox that calls run in.
+//! What `ops/bench` compares with, in the very sandbox that calls run in.
 //!
-//! Two floors that `ops/bench` compares with. [`spawn`] is what starting a sandbox for
+//! Two floors, of plain Python. [`spawn`] is what starting a sandbox for
 //! each call costs: nsjail with our profile and groups, and an interpreter that reads a
 //! number and prints it plus one. [`ForkFloor`] is what forking costs: one sandbox, a
 //! plain interpreter that forks for each request, with no runner, queue or record.
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::channel::Capture;
 use crate::host::{BootError, Host, Remains, Started, first_process, pid_of};
 use crate::limits::Limits;
-use crate::sandbox::{Code, Context, Request, Sandbox, SandboxError};
+use crate::sandbox::{Code, Context, GenericSandbox, Request, Sandbox, SandboxError};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -164,6 +164,32 @@ impl ForkFloor {
         let read = timeout(PATIENCE, self.control.read(&mut answer)).await;
         let read = read.map_err(|_| FloorError::Slow)??;
         expect(&String::from_utf8_lossy(&answer[..read]), n + 1)
+    }
+}
+
+/// A generic sandbox, as a worker's pool keeps them.
+#[derive(Debug)]
+pub struct Ready {
+    /// Host pids of all in it: nsjail and the interpreter.
+    pub pids: Vec<u32>,
+    _sandbox: GenericSandbox,
+}
+
+impl Ready {
+    /// # Errors
+    /// Where it didn't come up.
+    pub async fn start(host: &Host) -> Result<Self, FloorError> {
+        let sandbox = host.boot().await?;
+        let remains = sandbox.jail.remains()?;
+        let first = pid_of(remains.first.as_ref().ok_or(SandboxError::Gone)?)?;
+        let pids = vec![
+            remains.nsjail.id(),
+            u32::try_from(first).unwrap_or_default(),
+        ];
+        Ok(Self {
+            pids,
+            _sandbox: sandbox,
+        })
     }
 }
 

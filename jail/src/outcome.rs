@@ -150,22 +150,6 @@ pub enum SingleUse {
     Other,
 }
 
-impl SingleUse {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Threads => "threads",
-            Self::Processes => "processes",
-            Self::Sigchld => "sigchld",
-            Self::User => "user",
-            Self::OpenFiles => "open_files",
-            Self::SharedMemory => "shared_memory",
-            Self::Files => "files",
-            Self::Other => "other",
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Described(Described),

@@ -21,7 +21,7 @@ use common::db::{Client, DbError};
 use common::ids::VersionId;
 use common::limits;
 use common::plan::Plan;
-use common::source::Damaged;
+use common::source::DamagedSource;
 use common::telemetry;
 use common::vault::{Purpose, VaultError};
 use jail::{BootError, Description, SandboxError};
@@ -47,7 +47,7 @@ enum BuildError {
     #[error("the code cannot be opened")]
     Open(#[source] VaultError),
     #[error("the code cannot be read")]
-    Source(#[source] Damaged),
+    Source(#[source] DamagedSource),
     #[error("there is no sandbox")]
     Boot(#[source] BootError),
     #[error("the sandbox failed before the code was in it")]

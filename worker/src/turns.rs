@@ -4,8 +4,8 @@
 //! it begin. There are as many turns as cores, or a quarter of the slots where that is more,
 //! and one is over when its execution ends or after [`TURN`], whichever is first. So short
 //! executions run a few at a time, in sandboxes whose pages are still in the processor's
-//! caches, rather than all at once and each slower; and nobody waits for more than four
-//! turns, however long the others take.
+//! caches, rather than all at once and each slower; and who waits, waits for a few turns,
+//! however long the others take.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -71,18 +71,18 @@ mod tests {
 
     use super::*;
 
-    fn turns(slots: u32) -> Turns {
+    fn of(cores: usize, slots: u32) -> Turns {
         let slots = SlotsConfig {
             interactive: slots,
             background: slots,
             last_starts: false,
         };
-        Turns::new(1, slots)
+        Turns::new(cores, slots)
     }
 
     /// Time until there was a turn of `stream`, beside one of `other` that has no end.
     async fn beside_endless(other: StreamKind, stream: StreamKind) -> Duration {
-        let turns = turns(4);
+        let turns = of(1, 4);
         let began = Instant::now();
         tokio::select! {
             biased;
@@ -99,15 +99,17 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_turn_for_each_four_slots() {
-        for (slots, expected) in [(1, 1), (4, 1), (5, 2), (256, 64)] {
-            assert_eq!(turns(slots).interactive.available_permits(), expected);
+    fn there_is_a_turn_for_each_core_or_each_four_slots() {
+        for (cores, slots, expected) in [(1, 1, 1), (1, 4, 1), (1, 5, 2), (2, 8, 2), (4, 8, 4)] {
+            let turns = of(cores, slots);
+            assert_eq!(turns.interactive.available_permits(), expected);
+            assert_eq!(turns.background.available_permits(), expected);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_is_over_with_what_it_was_for() {
-        let turns = turns(4);
+        let turns = of(1, 4);
         let began = Instant::now();
         for _ in 0..3 {
             turns.take(StreamKind::Interactive, async {}).await;

@@ -13,7 +13,7 @@ use common::db::versions::{BrokenKind, Status};
 use common::db::{Database, DbError, versions};
 use common::execution::{ErrorCode, Failure};
 use common::ids::{AccountId, VersionId};
-use common::source::{self, Damaged, Source};
+use common::source::{self, DamagedSource, Source};
 use common::vault::{Purpose, Vault, VaultError};
 use jail::Code;
 use tokio::sync::Notify;
@@ -24,7 +24,7 @@ const KEPT: usize = 512;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A stored source as a sandbox takes it.
-pub(crate) fn code_of(bytes: Vec<u8>) -> Result<Code, Damaged> {
+pub(crate) fn code_of(bytes: Vec<u8>) -> Result<Code, DamagedSource> {
     Ok(Code {
         entry: source::ENTRY.to_owned(),
         files: Source::decode(bytes)?.into_files(),
@@ -58,7 +58,7 @@ pub enum LoadError {
     #[error("the version's code cannot be opened")]
     Open(#[source] VaultError),
     #[error("the version's code cannot be read")]
-    Source(#[source] Damaged),
+    Source(#[source] DamagedSource),
 }
 
 impl LoadError {

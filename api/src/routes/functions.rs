@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use common::db::functions::{self, Function};
 use common::db::namespaces::Namespace;
-use common::db::versions::{BrokenKind, EntryPoint, SingleUse, Version};
-use common::ids::AccountId;
+use common::db::versions::{self, BrokenKind, EntryPoint, SingleUse, Version};
+use common::ids::{AccountId, VersionId};
 use common::names::FunctionName;
 use common::source::Source;
 use common::vault::Purpose;
@@ -113,8 +113,7 @@ pub(super) async fn shown(
         version.description,
     );
     let reason = opened(app, account, (Purpose::Reason, id), version.reason);
-    let log = opened(app, account, (Purpose::ImportLog, id), version.import_log);
-    let (description, reason, import_log) = (description.await?, reason.await?, log.await?);
+    let (description, reason) = (description.await?, reason.await?);
     Ok(Shown {
         id: version.function.to_string(),
         namespace: namespace.to_owned(),
@@ -129,7 +128,7 @@ pub(super) async fn shown(
         schema_inferred: version.schema_inferred,
         entry_point: version.entry_point.map(EntryPoint::as_str),
         single_use: version.single_use.map(SingleUse::as_str),
-        import_log,
+        import_log: None,
         tags: version.tags,
         annotations: version.annotations.and_then(raw),
         limits: Limits {
@@ -145,19 +144,26 @@ pub(super) async fn shown(
 }
 
 impl Shown {
-    /// As lists show it: without what may be long.
-    pub(super) fn in_list(mut self) -> Self {
-        self.import_log = None;
-        self
-    }
-
-    /// With the code, which lists leave out.
-    pub(super) fn with_source(mut self, source: Source) -> Self {
+    /// With what may be long, which lists leave out.
+    pub(super) async fn with_all(
+        mut self,
+        app: &Arc<App>,
+        account: AccountId,
+        version: VersionId,
+    ) -> Result<Self, Problem> {
+        let client = app.database.client().await.or_away()?;
+        let log = versions::import_log(&client, account, version)
+            .await
+            .or_away()?;
+        drop(client);
+        let place = (Purpose::ImportLog, version.uuid());
+        self.import_log = opened(app, account, place, log).await?;
+        let source = source(app, account, version).await?;
         match source.as_single() {
             Some(code) => self.code = Some(code.to_owned()),
             None => self.files = Some(source.into_files()),
         }
-        self
+        Ok(self)
     }
 }
 
@@ -165,12 +171,10 @@ impl Shown {
 pub(super) async fn source(
     app: &Arc<App>,
     account: AccountId,
-    version: common::ids::VersionId,
+    version: VersionId,
 ) -> Result<Source, Problem> {
     let client = app.database.client().await.or_away()?;
-    let sealed = common::db::versions::code(&client, account, version)
-        .await
-        .or_away()?;
+    let sealed = versions::code(&client, account, version).await.or_away()?;
     drop(client);
     let sealed = sealed.ok_or(Problem::NotFound("version"))?;
     let bytes = app

@@ -211,6 +211,10 @@ async fn a_syntax_error_is_a_422_with_its_place_and_leaves_nothing() {
         .get(&tenant.function("f"))
         .await
         .must_tell(404, "not_found");
+    let several = json!({"files": {"main.py": "", "a/b.py": "SYNTAX"}});
+    let reply = tenant.program.put(&tenant.function("f"), &several).await;
+    reply.must_tell(422, "invalid");
+    assert_eq!(reply.pointers(), ["/files/a~1b.py"]);
     assert_eq!(tenant.publish("f", "echo").await["version"], 1);
     home.stop().await;
 }

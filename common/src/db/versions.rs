@@ -91,8 +91,6 @@ pub struct Version {
     pub max_attempts: Option<u32>,
     /// JSON text, sealed: why it is broken.
     pub reason: Option<Vec<u8>>,
-    /// Sealed.
-    pub import_log: Option<Vec<u8>>,
     pub single_use: Option<SingleUse>,
     pub created_at: Timestamp,
     pub built_at: Option<Timestamp>,
@@ -111,7 +109,7 @@ macro_rules! columns {
         "v.id, v.function_id, v.number, v.status, v.broken_kind, v.body_digest, v.description,
             v.input_schema, v.output_schema, v.schema_inferred, v.entry_point, v.tags,
             v.annotations, v.timeout_ms, v.memory_mib, v.concurrency, v.max_attempts, v.reason,
-            v.import_log, v.single_use, v.created_at, v.built_at"
+            v.single_use, v.created_at, v.built_at"
     };
 }
 pub(super) use columns;
@@ -128,6 +126,7 @@ statements! {
         join namespaces n on n.id = f.namespace_id
         where v.account_id = $1 and v.id = $2");
     CODE = "select code from versions where account_id = $1 and id = $2";
+    IMPORT_LOG = "select import_log from versions where account_id = $1 and id = $2";
     LIST = concat!("select ", columns!(), " from versions v
         join functions f on f.id = v.function_id
         where v.account_id = $1 and v.function_id = $2 and f.deleted_at is null
@@ -223,6 +222,22 @@ pub async fn code(
     row.as_ref().map(|row| get(row, "code")).transpose()
 }
 
+/// What a version's import printed, sealed under its id; `None` where nothing, or no version.
+///
+/// # Errors
+/// Where PostgreSQL does not answer.
+pub async fn import_log(
+    client: &impl GenericClient,
+    account: AccountId,
+    version: VersionId,
+) -> Result<Option<Vec<u8>>, DbError> {
+    let row = IMPORT_LOG
+        .row(client, &[&account.uuid(), &version.uuid()])
+        .await?;
+    let log = row.as_ref().map(|row| get(row, "import_log"));
+    Ok(log.transpose()?.flatten())
+}
+
 /// Newest first; `before` is a number.
 ///
 /// # Errors
@@ -294,7 +309,6 @@ pub(super) fn read(row: &Row) -> Result<Version, DbError> {
         concurrency: optional("concurrency")?,
         max_attempts: optional("max_attempts")?,
         reason: get(row, "reason")?,
-        import_log: get(row, "import_log")?,
         single_use: optional_word(row, "single_use", SingleUse::parse)?,
         created_at: get(row, "created_at")?,
         built_at: get(row, "built_at")?,

@@ -117,7 +117,10 @@ unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut
         flush,
         interrupt: machine::take_interrupt(),
     };
-    text::copy_on_fork();
+    if text::copy_on_fork().is_err() {
+        // SAFETY: ends the process at once.
+        unsafe { libc::_exit(71) };
+    }
     for _ in 0..REHEARSALS {
         python::call(calls.rehearse);
     }

@@ -7,17 +7,20 @@
 //! a little at every fork and every end: the calls made next bring back those that matter.
 //! Where the kernel refuses, forks work as before.
 
-use std::fs;
 use std::ptr;
+use std::{fs, io};
 
 use libc::{c_int, c_void};
+
+use crate::child::check;
 
 /// Whose text and constants an ordinary call runs through.
 const FILES: [&str; 3] = ["/usr/bin/python3.11", "/libc.so.6", "/_json."];
 
-pub(crate) fn copy_on_fork() {
+/// An error only where a mapping could not be given back its rights: such a template ends.
+pub(crate) fn copy_on_fork() -> io::Result<()> {
     let Ok(maps) = fs::read_to_string("/proc/self/smaps") else {
-        return;
+        return Ok(());
     };
     let mut last = None;
     for line in maps.lines() {
@@ -31,9 +34,10 @@ pub(crate) fn copy_on_fork() {
             && let Some(mapping) = last.take()
             && line.ends_with(" 0 kB")
         {
-            mapping.own_a_page();
+            mapping.own_a_page()?;
         }
     }
+    Ok(())
 }
 
 struct Mapping {
@@ -65,7 +69,7 @@ impl Mapping {
         }))
     }
 
-    fn own_a_page(&self) {
+    fn own_a_page(&self) -> io::Result<()> {
         let start = ptr::with_exposed_provenance_mut::<c_void>(self.start);
         // All of it: a page that was writable once would stay a mapping of its own.
         // SAFETY: it is mapped for the process's life, this is its only thread, and it is
@@ -74,12 +78,13 @@ impl Mapping {
         // from the file again; nothing else was ever written there.
         unsafe {
             if libc::mprotect(start, self.length, self.protection | libc::PROT_WRITE) != 0 {
-                return;
+                return Ok(());
             }
             let byte = start.cast::<u8>();
             byte.write_volatile(byte.read_volatile());
-            libc::mprotect(start, self.length, self.protection);
+            check(libc::mprotect(start, self.length, self.protection))?;
             libc::madvise(start, self.length, libc::MADV_DONTNEED);
         }
+        Ok(())
     }
 }

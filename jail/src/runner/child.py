@@ -1,14 +1,10 @@
 """One execution: takes its request, runs the user's code, answers once, ends."""
 
 import posix
-import sys
-from _signal import SIGPIPE
 
 frames = use("frames")
 house = use("house")
 invoke = use("invoke")
-json = use("json")
-failure = use("failure")
 
 getpid, _exit = posix.getpid, posix._exit
 

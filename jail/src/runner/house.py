@@ -14,7 +14,6 @@ TEMPLATE, EXECUTION = 1000, 1001
 SHOWN = ["/tmp", "/dev/shm"]
 
 _statvfs = posix.statvfs
-_getpid = posix.getpid
 _getsignal, _SIGCHLD, _SIG_IGN = _signal.getsignal, _signal.SIGCHLD, _signal.SIG_IGN
 
 
@@ -114,7 +113,7 @@ def hear_interrupts():
 
 def flush():
     """What Python and the C library hold back."""
-    for stream in (sys.stdout, sys.stderr, *streams):
+    for stream in (sys.stdout, sys.stderr, *left, *found):
         try:
             stream.flush()
         except BaseException:
@@ -122,8 +121,8 @@ def flush():
     machine.flush()
 
 
-# As the import finds them.
-streams = (sys.stdout, sys.stderr)
+# As the import finds them, and as it leaves them.
+found = left = (sys.stdout, sys.stderr)
 
 
 def shown():

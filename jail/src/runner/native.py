@@ -24,5 +24,5 @@ def serve(bound, settings, sweep):
     """Never returns."""
     house.hear_interrupts()
     reseed = house.reseed if "numpy.random" in sys.modules else None
-    out, err = house.streams
+    out, err = house.found
     machine.executions(invoke.answer, bound, rehearse, reseed, sweep, out, err, settings["second_uid"])

@@ -6,6 +6,7 @@ the process unfit for forking: then it runs the one call it gets, and ends.
 
 import gc
 import posix
+import sys
 from _signal import SIGKILL
 
 import _socket
@@ -49,6 +50,7 @@ def bind(order, mode):
     before = house.shown()
     answer, bound = module.load(order["code"], describe=mode == 1)
     house.flush()
+    house.left = (sys.stdout, sys.stderr)
     if getpid() != 1:
         _exit(0)  # a process that the import forked came back here: it is no template
     if bound is not None:

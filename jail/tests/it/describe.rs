@@ -171,7 +171,32 @@ async fn an_import_that_fails_is_told_with_its_traceback() {
 #[tokio::test]
 async fn what_makes_a_version_single_use_is_told() {
     let host = host();
-    let told = described(&host, "import os\nF = open(os.__file__)\ndef main(): pass").await;
-    assert!(told.single_use == Some(SingleUse::OpenFiles));
-    assert_eq!(described(&host, "def main(): pass").await.single_use, None);
+    for (import, left) in [
+        ("pass", None),
+        ("f = open('/etc/passwd')", Some(SingleUse::OpenFiles)),
+        (
+            "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+            Some(SingleUse::Threads),
+        ),
+        (
+            "import subprocess; p = subprocess.Popen(['sleep', '60'])",
+            Some(SingleUse::Processes),
+        ),
+        (
+            "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+            Some(SingleUse::Sigchld),
+        ),
+        (
+            "import os; os.setresuid(1001, 1001, 1001)",
+            Some(SingleUse::User),
+        ),
+        (
+            "import mmap; m = mmap.mmap(-1, 4096)",
+            Some(SingleUse::SharedMemory),
+        ),
+        ("open('/tmp/left', 'w').close()", Some(SingleUse::Files)),
+    ] {
+        let source = format!("{import}\ndef main(): pass");
+        assert_eq!(described(&host, &source).await.single_use, left, "{import}");
+    }
 }

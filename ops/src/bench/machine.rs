@@ -124,6 +124,19 @@ fn is_below(all: &HashMap<u32, Process>, mut pid: u32, root: u32) -> bool {
     false
 }
 
+/// Memory of these processes, what they share counted in parts (`Pss` in
+/// proc_pid_smaps_rollup(5)), in KiB.
+pub(super) fn pss_kib(pids: &[u32]) -> Result<u64> {
+    let mut sum = 0;
+    for pid in pids {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let figure = line.and_then(|line| line.split_whitespace().next());
+        sum += figure.context("no Pss")?.parse::<u64>()?;
+    }
+    Ok(sum)
+}
+
 /// CPU time the whole machine spent on anything but idling, in microseconds.
 pub(super) fn busy_us() -> Result<u64> {
     let stat = fs::read_to_string("/proc/stat")?;
@@ -173,6 +186,12 @@ mod tests {
                 faults: 20
             }
         );
+    }
+
+    #[test]
+    fn this_process_takes_memory() {
+        assert!(pss_kib(&[std::process::id()]).unwrap() > 100);
+        assert!(pss_kib(&[0]).is_err());
     }
 
     #[test]

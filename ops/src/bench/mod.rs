@@ -17,6 +17,7 @@ mod setting;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use jail::floors::Ready;
 
 use cases::Case;
 use figures::{Figures, Slice};
@@ -127,7 +128,16 @@ fn ours(setting: &Setting) -> Result<u64> {
 /// # Errors
 /// Where a call fails, or a goal is missed.
 pub async fn main(effort: Effort, gate: bool) -> Result<()> {
+    for only in &effort.only {
+        let known = Case::ALL.iter().any(|case| case.name().starts_with(only));
+        anyhow::ensure!(known, "no case begins with {only:?}");
+    }
+    anyhow::ensure!(
+        !gate || effort.only.is_empty(),
+        "the goals are judged over all cases"
+    );
     let setting = Setting::read().await?;
+    print_memory(&setting).await?;
     let result = if gate {
         gated(&setting, &effort).await
     } else {
@@ -140,6 +150,20 @@ pub async fn main(effort: Effort, gate: bool) -> Result<()> {
         "sandboxes of the floors are left"
     );
     result
+}
+
+/// What the copy's api and a ready sandbox take, before anything is measured.
+async fn print_memory(setting: &Setting) -> Result<()> {
+    let api = setting.groups.iter().filter(|group| group.name == "api");
+    let api: Vec<u32> = api.map(|group| group.root).collect();
+    let ready = Ready::start(&setting.host).await?;
+    let mib = |kib: u64| kib.div_ceil(1 << 10);
+    println!(
+        "memory (PSS): api {} MiB, a ready sandbox {} MiB",
+        mib(machine::pss_kib(&api)?),
+        mib(machine::pss_kib(&ready.pids)?)
+    );
+    Ok(())
 }
 
 async fn once(setting: &Setting, effort: &Effort) -> Result<()> {

@@ -37,6 +37,7 @@ pub(super) async fn run(
             Ready::Run(prepared) => execute(worker, lease, attempted, *prepared).await,
         }
     };
+    // The wait for a turn is short, and no sign cuts it.
     worker.turns.take(stream, began).await
 }
 

@@ -47,9 +47,7 @@ pub(super) fn found(verdict: Verdict, log: String) -> Found {
             input_schema: bounded(described.input_schema, limits::SCHEMA_BYTES),
             output_schema: bounded(described.output_schema, limits::SCHEMA_BYTES),
             description: described.doc.map(|doc| cut(doc, limits::DESCRIPTION_BYTES)),
-            single_use: described
-                .single_use
-                .and_then(|left| SingleUse::parse(left.as_str())),
+            single_use: described.single_use.map(left),
             log,
             ..Found::default()
         },
@@ -70,6 +68,20 @@ pub(super) fn found(verdict: Verdict, log: String) -> Found {
             log,
             ..Found::default()
         },
+    }
+}
+
+/// The jail's word for it, as the row has it.
+const fn left(left: jail::SingleUse) -> SingleUse {
+    match left {
+        jail::SingleUse::Threads => SingleUse::Threads,
+        jail::SingleUse::Processes => SingleUse::Processes,
+        jail::SingleUse::Sigchld => SingleUse::Sigchld,
+        jail::SingleUse::User => SingleUse::User,
+        jail::SingleUse::OpenFiles => SingleUse::OpenFiles,
+        jail::SingleUse::SharedMemory => SingleUse::SharedMemory,
+        jail::SingleUse::Files => SingleUse::Files,
+        jail::SingleUse::Other => SingleUse::Other,
     }
 }
 

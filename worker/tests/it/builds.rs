@@ -186,7 +186,9 @@ async fn a_version_that_cannot_be_imported_answers_so() {
     let version = built(&rig, tenant.account, tenant.version).await;
     assert_eq!(version.status, Status::Ready);
     assert_eq!(version.broken_kind, Some(BrokenKind::Import));
-    assert!(version.import_log.is_some());
+    let client = rig.database.connect(Role::Api).client().await.unwrap();
+    let log = versions::import_log(&client, tenant.account, tenant.version);
+    assert!(log.await.unwrap().is_some());
     let outcome = rig.call(&tenant, "{}").await;
     assert_eq!(outcome.state(), FinalState::Failed);
     let error = outcome.error.unwrap();

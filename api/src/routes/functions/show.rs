@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::{etag, named, shown, source};
+use super::{etag, named, shown};
 use crate::app::App;
 use crate::call::Call;
 use crate::routes::{Answer, json};
@@ -16,7 +16,8 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let names = (namespace.name.as_str(), function.name.as_str());
     let body = shown(&app, account, names, function.version)
         .await?
-        .with_source(source(&app, account, id).await?);
+        .with_all(&app, account, id)
+        .await?;
     let mut response = json(StatusCode::OK, &body)?;
     let (header, value) = etag(number);
     response.headers_mut().insert(header, value);

@@ -26,7 +26,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let mut items = Vec::with_capacity(page.items.len());
     for version in page.items {
         let names = (namespace.name.as_str(), function.name.as_str());
-        items.push(shown(&app, account, names, version).await?.in_list());
+        items.push(shown(&app, account, names, version).await?);
     }
     let next_cursor = page.next_cursor;
     json(StatusCode::OK, &Page { items, next_cursor })

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::named;
 use crate::app::App;
 use crate::call::Call;
-use crate::routes::functions::{shown, source};
+use crate::routes::functions::shown;
 use crate::routes::{Answer, json};
 
 pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
@@ -17,6 +17,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let names = (namespace.name.as_str(), function.name.as_str());
     let body = shown(&app, account, names, version)
         .await?
-        .with_source(source(&app, account, id).await?);
+        .with_all(&app, account, id)
+        .await?;
     json(StatusCode::OK, &body)
 }

@@ -4,7 +4,7 @@
 //! - `echo`: the input · `fail`: an exception · `say <json>`: that JSON
 //! - `hold`: runs until [`Worker::release`], then answers `"released"`
 //! - `LEAVES`: its import prints and leaves a thread
-//! - `SYNTAX`: is no Python · `schema <json>`: `echo`, with that inferred schema
+//! - `SYNTAX`: is no Python; in one of several files, `a/b.py` is none · `schema <json>`: `echo`, with that inferred schema
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -158,8 +158,13 @@ impl Worker {
             built.import_log = Some(self.sealed(account, (Purpose::ImportLog, id), log).await);
             built.single_use = Some(SingleUse::Threads);
         }
-        if code == "SYNTAX" {
-            let reason = json!({"message": "invalid syntax", "line": 1, "column": 7});
+        if code.contains("SYNTAX") {
+            let file = if code == "SYNTAX" {
+                "main.py"
+            } else {
+                "a/b.py"
+            };
+            let reason = json!({"message": "invalid syntax", "line": 1, "column": 7, "file": file});
             let reason = reason.to_string();
             built.reason = Some(self.sealed(account, (Purpose::Reason, id), &reason).await);
             built.broken = Some(BrokenKind::Syntax);
