@@ -90,8 +90,11 @@ $(sed 's/^/  /; s/$/ \\/')
 END
 }
 
+# A password's hash takes 19 MiB, which is given back at once: by itself the C library
+# would keep it once it was freed (mallopt(3), M_MMAP_THRESHOLD).
 api_run() {
   app_run api api <<END
+MALLOC_MMAP_THRESHOLD_=4194304
 DATABASE_URL_FILE="$home/secrets/api.database_url"
 KEYS_DATABASE_URL_FILE="$home/secrets/api.keys_database_url"
 PATCHBAY_KEK_FILE="$home/secrets/kek"
