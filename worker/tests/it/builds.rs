@@ -43,6 +43,14 @@ async fn built(rig: &Rig, account: AccountId, version: VersionId) -> Version {
     .await
 }
 
+/// Why it is broken, as it is stored.
+async fn reason(rig: &Rig, tenant: &Tenant, version: Version) -> serde_json::Value {
+    let sealed = version.reason.unwrap();
+    let place = (Purpose::Reason, tenant.version.uuid());
+    let text = rig.vault.open(tenant.account, place.0, place.1, &sealed);
+    serde_json::from_slice(&text.await.unwrap()).unwrap()
+}
+
 /// Several files as they are stored.
 fn files(files: &[(&str, &str)]) -> String {
     let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
@@ -108,17 +116,7 @@ async fn a_syntax_error_names_its_file() {
     let tenant = publish(&rig, &code).await;
     let version = built(&rig, tenant.account, tenant.version).await;
     assert_eq!(version.broken_kind, Some(BrokenKind::Syntax));
-    let reason = rig
-        .vault
-        .open(
-            tenant.account,
-            Purpose::Reason,
-            tenant.version.uuid(),
-            &version.reason.unwrap(),
-        )
-        .await
-        .unwrap();
-    let reason: serde_json::Value = serde_json::from_slice(&reason).unwrap();
+    let reason = reason(&rig, &tenant, version).await;
     assert_eq!(
         (&reason["file"], &reason["line"]),
         (&"helpers.py".into(), &2.into())
@@ -160,17 +158,7 @@ async fn a_syntax_error_is_told_with_its_place() {
     let version = built(&rig, tenant.account, tenant.version).await;
     assert_eq!(version.status, Status::Broken);
     assert_eq!(version.broken_kind, Some(BrokenKind::Syntax));
-    let reason = rig
-        .vault
-        .open(
-            tenant.account,
-            Purpose::Reason,
-            tenant.version.uuid(),
-            &version.reason.unwrap(),
-        )
-        .await
-        .unwrap();
-    let reason: serde_json::Value = serde_json::from_slice(&reason).unwrap();
+    let reason = reason(&rig, &tenant, version).await;
     assert_eq!(reason["line"], 2, "{reason}");
 }
 
