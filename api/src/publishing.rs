@@ -192,7 +192,7 @@ pub(crate) fn file_pointer(field: &str, file: Option<&str>) -> String {
 }
 
 /// `line 3, column 7: …`, as far as it is known.
-pub(crate) fn placed(message: &str, line: Option<u32>, column: Option<u32>) -> String {
+fn placed(message: &str, line: Option<u32>, column: Option<u32>) -> String {
     match (line, column) {
         (Some(line), Some(column)) => format!("line {line}, column {column}: {message}"),
         (Some(line), None) => format!("line {line}: {message}"),

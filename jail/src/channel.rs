@@ -86,17 +86,27 @@ impl Answer {
     /// Takes what is there, up to `most` in all, when nothing more can come. Asks the
     /// kernel, not the runtime, which may not have heard of it yet.
     pub(crate) fn take_rest(&mut self, most: usize) {
-        let mut chunk = vec![0; SIP];
-        while !self.closed && self.got.len() <= most {
-            match nix::unistd::read(&self.socket, &mut chunk) {
-                Ok(0) => self.closed = true,
-                Ok(read) => {
-                    self.got.extend_from_slice(&chunk[..read]);
-                    chunk.resize(CHUNK, 0);
-                }
-                Err(nix::Error::EINTR) => {}
-                Err(_) => return,
-            }
+        if !self.closed && self.got.len() <= most {
+            let got = &mut self.got;
+            self.closed = drain(self.socket.as_fd(), |piece| {
+                got.extend_from_slice(piece);
+                got.len() <= most
+            });
+        }
+    }
+}
+
+/// Gives what is there, in pieces, as long as more is wanted; and whether the far end is closed.
+fn drain(from: BorrowedFd<'_>, mut take: impl FnMut(&[u8]) -> bool) -> bool {
+    let mut piece = vec![0; SIP];
+    loop {
+        match nix::unistd::read(from, &mut piece) {
+            Ok(0) => return true,
+            Ok(read) if !take(&piece[..read]) => return false,
+            // More than most have: the rest in larger pieces.
+            Ok(read) if read == piece.len() => piece.resize(CHUNK, 0),
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(_) => return false,
         }
     }
 }
@@ -108,10 +118,24 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct Capture {
     pipe: Pipe,
+    log: Log,
+    closed: bool,
+}
+
+/// The beginning of what was printed, and how much it was.
+#[derive(Debug)]
+struct Log {
     kept: Vec<u8>,
     most: usize,
     total: u64,
-    closed: bool,
+}
+
+impl Log {
+    fn add(&mut self, bytes: &[u8]) {
+        let room = self.most - self.kept.len();
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.total += bytes.len() as u64;
+    }
 }
 
 #[derive(Debug)]
@@ -147,9 +171,11 @@ impl Capture {
     const fn new(pipe: Pipe, most: usize) -> Self {
         Self {
             pipe,
-            kept: Vec::new(),
-            most,
-            total: 0,
+            log: Log {
+                kept: Vec::new(),
+                most,
+                total: 0,
+            },
             closed: false,
         }
     }
@@ -168,7 +194,7 @@ impl Capture {
     }
 
     pub(crate) const fn total(&self) -> u64 {
-        self.total
+        self.log.total
     }
 
     /// Waits for more and takes a bounded piece of it: the caller looks at the total in between.
@@ -180,13 +206,10 @@ impl Capture {
         pipe.readable().await?;
         let mut chunk = [0; CHUNK];
         for _ in 0..16 {
-            let Pipe::Watched(pipe) = &self.pipe else {
-                break;
-            };
             match pipe.try_read(&mut chunk) {
                 Ok(0) => self.closed = true,
                 Ok(read) => {
-                    self.keep(&chunk[..read]);
+                    self.log.add(&chunk[..read]);
                     continue;
                 }
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.closed = true,
@@ -200,36 +223,25 @@ impl Capture {
     /// Takes what is there when nothing more can come, past `most` in all without reading on.
     /// Asks the kernel, not the runtime, which may not have heard of it yet.
     pub(crate) fn take_rest(&mut self, most: u64) {
-        let mut chunk = vec![0; SIP];
-        while !self.closed && self.total <= most {
-            match nix::unistd::read(&self.pipe, &mut chunk) {
-                Ok(0) => self.closed = true,
-                Ok(read) => {
-                    self.keep(&chunk[..read]);
-                    // More than most have: the rest in larger pieces.
-                    chunk.resize(CHUNK, 0);
-                }
-                Err(nix::Error::EINTR) => {}
-                Err(_) => return,
-            }
+        if !self.closed && self.log.total <= most {
+            let log = &mut self.log;
+            self.closed = drain(self.pipe.as_fd(), |piece| {
+                log.add(piece);
+                log.total <= most
+            });
         }
-    }
-
-    fn keep(&mut self, bytes: &[u8]) {
-        let room = self.most - self.kept.len();
-        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        self.total += bytes.len() as u64;
     }
 
     /// As text: replacement characters for what is no UTF-8, cut between characters and
     /// marked where something is missing. At most `most` bytes; and whether it was cut.
     pub(crate) fn into_text(self) -> (String, bool) {
-        let text = String::from_utf8_lossy(&self.kept);
-        if self.total <= self.most as u64 && text.len() <= self.most {
+        let Log { kept, most, total } = self.log;
+        let text = String::from_utf8_lossy(&kept);
+        if total <= most as u64 && text.len() <= most {
             return (text.into_owned(), false);
         }
-        let mark = format!("\n[cut: {} bytes were printed]\n", self.total);
-        let mut end = self.most.saturating_sub(mark.len()).min(text.len());
+        let mark = format!("\n[cut: {total} bytes were printed]\n");
+        let mut end = most.saturating_sub(mark.len()).min(text.len());
         while !text.is_char_boundary(end) {
             end -= 1;
         }

@@ -121,9 +121,9 @@ impl Sandbox {
             stdout,
             stderr,
         } = channel;
-        let mut hear = Instant::now() + SHORT;
         let mut look = Instant::now() + LOOK_EVERY;
-        let mut is_short = true;
+        let mut next = Instant::now() + SHORT;
+        let mut is_heard = false;
         let mut oom_seen = false;
         loop {
             tokio::select! {
@@ -137,10 +137,10 @@ impl Sandbox {
                     drop(dead);
                     return Reason::Died;
                 }
-                () = sleep_until(deadline.min(look).min(hear).into()) => {
-                    if is_short {
-                        // With no descriptor to spare, it is heard now and then.
-                        is_short = stdout.watch().and_then(|()| stderr.watch()).is_err();
+                () = sleep_until(deadline.min(next).into()) => {
+                    if !is_heard {
+                        is_heard = stdout.watch().and_then(|()| stderr.watch()).is_ok();
+                        // With no descriptor to spare, now and then.
                         stdout.take_rest(LOG_DRAIN_BYTES);
                         stderr.take_rest(LOG_DRAIN_BYTES);
                     }
@@ -153,7 +153,7 @@ impl Sandbox {
                         }
                         oom_seen = killed;
                     }
-                    hear = Instant::now() + if is_short { SHORT } else { LOOK_EVERY };
+                    next = if is_heard { look } else { Instant::now() + SHORT };
                 }
             }
             if answer.got.len() > bound {

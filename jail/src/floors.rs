@@ -6,6 +6,7 @@
 //! plain interpreter that forks for each request, with no runner, queue or record.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -91,6 +92,12 @@ fn expect(text: &str, wanted: u64) -> Result<(), FloorError> {
     Err(FloorError::Wrong(text.to_owned()))
 }
 
+/// Of a jail's first process.
+fn host_pid(first: Option<&OwnedFd>) -> Result<u32, FloorError> {
+    let pid = pid_of(first.ok_or(SandboxError::Gone)?)?;
+    u32::try_from(pid).map_err(|_| SandboxError::Gone.into())
+}
+
 /// Gives back what a sandbox holds, however its use ends.
 struct Grave<'a> {
     host: &'a Host,
@@ -136,7 +143,7 @@ impl ForkFloor {
         let ready = timeout(PATIENCE, control.read_exact(&mut word)).await;
         ready.map_err(|_| FloorError::Slow)??;
         let first = first_process(remains.nsjail.id())?;
-        let pid = u32::try_from(pid_of(&first)?).unwrap_or_default();
+        let pid = host_pid(Some(&first))?;
         remains.first = Some(first);
         Ok(Self {
             host: host.clone(),
@@ -181,11 +188,7 @@ impl Ready {
     pub async fn start(host: &Host) -> Result<Self, FloorError> {
         let sandbox = host.boot().await?;
         let remains = sandbox.jail.remains()?;
-        let first = pid_of(remains.first.as_ref().ok_or(SandboxError::Gone)?)?;
-        let pids = vec![
-            remains.nsjail.id(),
-            u32::try_from(first).unwrap_or_default(),
-        ];
+        let pids = vec![remains.nsjail.id(), host_pid(remains.first.as_ref())?];
         Ok(Self {
             pids,
             _sandbox: sandbox,
@@ -216,12 +219,8 @@ impl LoneSandbox {
         let code = Code::single("def main(n: int) -> int:\n    return n + 1\n");
         let bound = host.boot().await?.bind(&code, &limits, PATIENCE).await?;
         let sandbox = bound.sandbox.map_err(|_| FloorError::Wrong(bound.log))?;
-        let first = sandbox.jail.remains()?.first.as_ref();
-        let pid = pid_of(first.ok_or(SandboxError::Gone)?)?;
-        Ok(Self {
-            sandbox,
-            pid: u32::try_from(pid).unwrap_or_default(),
-        })
+        let pid = host_pid(sandbox.jail.remains()?.first.as_ref())?;
+        Ok(Self { sandbox, pid })
     }
 
     /// Host pid of the template.

@@ -74,21 +74,8 @@ impl<'a> Rows<'a> {
         self.outcomes.add(outcome);
     }
 
-    pub(super) fn params(&self) -> Columns<'_, 26> {
-        let [
-            state,
-            code,
-            attempt,
-            started,
-            finished,
-            duration,
-            cpu,
-            memory,
-            output,
-            error,
-            logs,
-        ] = self.outcomes.params();
-        [
+    pub(super) fn params(&self) -> Vec<&(dyn ToSql + Sync)> {
+        let mut all: Vec<&(dyn ToSql + Sync)> = vec![
             &partitions::FIRST,
             &self.ids,
             &self.days,
@@ -104,18 +91,9 @@ impl<'a> Rows<'a> {
             &self.key_hashes,
             &self.inputs,
             &self.created,
-            state,
-            code,
-            attempt,
-            started,
-            finished,
-            duration,
-            cpu,
-            memory,
-            output,
-            error,
-            logs,
-        ]
+        ];
+        all.extend(self.outcomes.params());
+        all
     }
 }
 
@@ -138,24 +116,11 @@ impl<'a> Ends<'a> {
     }
 
     /// `days` are all days of the batch, each once.
-    pub(super) fn params<'p>(&'p self, days: &'p Vec<Date>) -> Columns<'p, 14> {
-        let [
-            state,
-            code,
-            attempt,
-            started,
-            finished,
-            duration,
-            cpu,
-            memory,
-            output,
-            error,
-            logs,
-        ] = self.outcomes.params();
-        [
-            &self.days, &self.ids, state, code, attempt, started, finished, duration, cpu, memory,
-            output, error, logs, days,
-        ]
+    pub(super) fn params<'p>(&'p self, days: &'p Vec<Date>) -> Vec<&'p (dyn ToSql + Sync)> {
+        let mut all: Vec<&(dyn ToSql + Sync)> = vec![&self.days, &self.ids];
+        all.extend(self.outcomes.params());
+        all.push(days);
+        all
     }
 }
 

@@ -182,8 +182,7 @@ fn become_execution(second_uid: bool) -> io::Result<()> {
         check(unsafe { libc::setresuid(EXECUTION, EXECUTION, EXECUTION) })?;
     }
     check(machine::no_capabilities())?;
-    // SAFETY: a plain call without pointers.
-    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) })?;
+    check(machine::set_dumpable(true))?;
     Ok(())
 }
 

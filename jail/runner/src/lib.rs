@@ -28,7 +28,7 @@ const ABI: c_int = 3;
 
 type Method = unsafe extern "C" fn(*mut Object, *mut Object) -> *mut Object;
 
-struct Methods([MethodDef; 6]);
+struct Methods([MethodDef; 7]);
 struct Definition(ModuleDef);
 
 // SAFETY: read by the interpreter alone, which holds its lock.
@@ -47,7 +47,8 @@ const fn method(name: &'static CStr, call: Method) -> MethodDef {
 
 static METHODS: Methods = Methods([
     method(c"executions", executions),
-    method(c"prctl", machine::prctl),
+    method(c"hide", machine::hide),
+    method(c"show", machine::show),
     method(c"drop_capabilities", machine::drop_capabilities),
     method(c"set_limit", machine::set_limit),
     method(c"flush", machine::flush),

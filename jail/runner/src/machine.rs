@@ -1,22 +1,27 @@
-//! Calls into the C library for Python, each with the call's own result: 0 is done.
+//! Calls into the C library, for Python (each with the call's own result: 0 is done) and for
+//! the loop.
 
 use std::mem;
 use std::ptr;
 
-use libc::c_int;
+use libc::{c_int, c_ulong};
 
 use crate::python::{self, Object};
 
-/// `prctl(option, value)` (prctl(2)).
-pub(crate) unsafe extern "C" fn prctl(_module: *mut Object, args: *mut Object) -> *mut Object {
-    let Some([option, value]) = python::two_numbers(args) else {
-        return ptr::null_mut();
-    };
-    let Ok(option) = c_int::try_from(option) else {
-        return python::number(-1);
-    };
-    // SAFETY: the options that the caller uses take numbers.
-    python::number(unsafe { libc::prctl(option, value, 0, 0, 0) }.into())
+/// `hide()`: no process of the same user may look into this one (`PR_SET_DUMPABLE`).
+pub(crate) unsafe extern "C" fn hide(_module: *mut Object, _args: *mut Object) -> *mut Object {
+    python::number(set_dumpable(false).into())
+}
+
+/// `show()`: an ordinary process again.
+pub(crate) unsafe extern "C" fn show(_module: *mut Object, _args: *mut Object) -> *mut Object {
+    python::number(set_dumpable(true).into())
+}
+
+/// 0, or -1 with `errno`.
+pub(crate) fn set_dumpable(dumpable: bool) -> c_int {
+    // SAFETY: takes a number and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, c_ulong::from(dumpable), 0, 0, 0) }
 }
 
 /// `drop_capabilities()`: the ambient ones and all others (capabilities(7)).

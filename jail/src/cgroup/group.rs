@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use super::{GroupError, Parents};
 
 const PERIOD_US: u64 = 100_000;
+/// The weight of a process in no group of its own.
+pub(super) const PROCESS: u32 = 100;
 
 /// Made with [`Group::make`]; removed by [`Group::remove`] once its last process is gone.
 #[derive(Debug)]
@@ -131,18 +133,14 @@ impl Group {
 
     pub(crate) fn set_cpu(&self, percent: u32, weight: u32) -> Result<(), GroupError> {
         let quota = u64::from(percent.max(1)) * PERIOD_US / 100;
-        let weight = u64::from(weight.clamp(1, 10_000));
         match &self.places {
             Parents::V1 { cpu, .. } => {
                 set(cpu, "cpu.cfs_period_us", PERIOD_US)?;
                 set(cpu, "cpu.cfs_quota_us", quota)?;
-                set(cpu, "cpu.shares", (weight * 1_024 / 100).max(2))
             }
-            Parents::V2(path) => {
-                set_text(path, "cpu.max", &format!("{quota} {PERIOD_US}"))?;
-                set(path, "cpu.weight", weight)
-            }
+            Parents::V2(path) => set_text(path, "cpu.max", &format!("{quota} {PERIOD_US}"))?,
         }
+        set_weight(&self.places, weight)
     }
 
     /// No quota: what is being killed should die at full speed.
@@ -237,7 +235,19 @@ pub(super) fn remove(places: &Parents) -> Result<(), GroupError> {
     Ok(())
 }
 
-pub(super) fn set(directory: &Path, file: &str, value: u64) -> Result<(), GroupError> {
+/// Its share of the processors beside others': [`PROCESS`] is one process's.
+pub(super) fn set_weight(places: &Parents, weight: u32) -> Result<(), GroupError> {
+    let weight = u64::from(weight.clamp(1, 10_000));
+    match places {
+        Parents::V1 { cpu, .. } => {
+            let shares = weight * 1_024 / u64::from(PROCESS);
+            set(cpu, "cpu.shares", shares.max(2))
+        }
+        Parents::V2(path) => set(path, "cpu.weight", weight),
+    }
+}
+
+fn set(directory: &Path, file: &str, value: u64) -> Result<(), GroupError> {
     set_text(directory, file, &value.to_string())
 }
 
@@ -296,13 +306,9 @@ mod tests {
         ] {
             fs::write(path.join(file), text).unwrap();
         }
-        super::super::make_parent(&Parents::V2(top.clone())).unwrap();
-        let of_all: usize = fs::read_to_string(top.join("cpu.weight"))
-            .unwrap()
-            .parse()
-            .unwrap();
-        let cores = std::thread::available_parallelism().unwrap().get();
-        assert_eq!(of_all, 200 * cores.min(8));
+        set_weight(&Parents::V2(top.clone()), 300).unwrap();
+        let of_all = fs::read_to_string(top.join("cpu.weight")).unwrap();
+        assert_eq!(of_all, "300");
         let group = Group::make(&Parents::V2(top.clone()), "s0").unwrap();
         group.set_memory(4_096).unwrap();
         group.set_pids(5).unwrap();

@@ -14,7 +14,6 @@ mod group;
 use std::{fs, io};
 
 pub(crate) use find::{Parents, find};
-use group::set;
 pub(crate) use group::{Counters, Group};
 
 #[derive(Debug, thiserror::Error)]
@@ -45,16 +44,25 @@ pub(crate) fn make_parent(parents: &Parents) -> Result<(), GroupError> {
         fs::write(&control, "+memory +pids +cpu")
             .map_err(|error| GroupError::Set(control.display().to_string(), error))?;
     }
-    set_weight(parents)
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    group::set_weight(parents, weight_of_all(cores))
 }
 
 /// A group's weight is shared out over the processors by what ran on each of late, so that
 /// a sandbox that wakes elsewhere has nearly none for some tens of milliseconds. Twice a
 /// process's weight for each processor, eight processors' at most, makes up for that.
-fn set_weight(parents: &Parents) -> Result<(), GroupError> {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    match parents {
-        Parents::V1 { cpu, .. } => set(cpu, "cpu.shares", 2 * 1_024 * cores.min(8)),
-        Parents::V2(path) => set(path, "cpu.weight", 2 * 100 * cores.min(8)),
+fn weight_of_all(cores: usize) -> u32 {
+    let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+    2 * group::PROCESS * cores.min(8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weight_grows_with_the_processors_up_to_eight() {
+        let weights = [1, 8, 9, 64].map(weight_of_all);
+        assert_eq!(weights, [200, 1_600, 1_600, 1_600]);
     }
 }

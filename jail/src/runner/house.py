@@ -9,7 +9,6 @@ import sys
 machine = use("machine")
 
 RLIMIT_CORE, RLIMIT_SIGPENDING = 4, 11
-PR_SET_DUMPABLE = 4
 TEMPLATE, EXECUTION = 1000, 1001
 SHOWN = ["/tmp", "/dev/shm"]
 
@@ -53,7 +52,8 @@ def before_import(settings):
     if settings["bound_signals"]:
         # Counted over the owner of all sandboxes; the bound holds in each.
         set_limit(RLIMIT_SIGPENDING, 256)
-    prctl(PR_SET_DUMPABLE, 0 if settings["hide_template"] else 1)
+    if settings["hide_template"] and machine.hide() != 0:
+        raise LimitError("prctl")
 
 
 def set_limit(which, most):
@@ -61,8 +61,8 @@ def set_limit(which, most):
         raise LimitError("setrlimit")
 
 
-def prctl(option, value):
-    if machine.prctl(option, value) != 0:
+def show():
+    if machine.show() != 0:
         raise LimitError("prctl")
 
 
@@ -78,7 +78,7 @@ def as_execution(settings):
         posix.setresuid(EXECUTION, EXECUTION, EXECUTION)
     if settings["drop_capabilities"]:
         drop_capabilities()
-    prctl(PR_SET_DUMPABLE, 1)
+    show()
 
 
 def take_streams(channel, out, err):

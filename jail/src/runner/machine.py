@@ -16,7 +16,8 @@ _native = create_dynamic(ModuleSpec(NAME, None, origin=PATH))
 sys.modules.pop(NAME, None)
 
 executions = _native.executions
-prctl = _native.prctl
+hide = _native.hide
+show = _native.show
 drop_capabilities = _native.drop_capabilities
 set_limit = _native.set_limit
 flush = _native.flush

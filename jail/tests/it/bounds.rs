@@ -201,14 +201,24 @@ async fn cpu_of_an_orphan_is_counted() {
     assert!(done.cpu >= Duration::from_millis(95), "{:?}", done.cpu);
 }
 
+/// Whether a process has taken this name (`PR_SET_NAME`).
+fn runs(name: &str) -> bool {
+    let names = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut names =
+        names.filter_map(|process| std::fs::read_to_string(process.path().join("comm")).ok());
+    names.any(|found| found.trim_end() == name)
+}
+
 #[tokio::test]
 async fn a_killer_ends_an_execution_as_cancelled_and_is_harmless_later() {
     let host = host();
-    let mut sandbox = sandbox(&host, "import signal, time\ndef main():\n    for s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\n    time.sleep(60)").await;
+    let mut sandbox = sandbox(&host, "import ctypes, signal, time\ndef main():\n    for s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\n    ctypes.CDLL(None).prctl(15, b'killed-soon')\n    time.sleep(60)").await;
     let killer = sandbox.killer();
     let asked = request("{}");
     let (done, ()) = tokio::join!(sandbox.run(asked), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        while !runs("killed-soon") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         killer.kill();
     });
     let done = done.unwrap();

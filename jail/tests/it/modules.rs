@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jail::{Code, FailureCode};
 
-use crate::world::{IMPORT, LIMITS, bound, failure, host, once, output, run, sandbox};
+use crate::world::{IMPORT, LIMITS, bound, failure, host, once, output, run, sandbox, weakened};
 
 #[tokio::test]
 async fn a_future_import_after_docstring_and_comment_works() {
@@ -232,5 +232,36 @@ async fn global_state_is_the_import_s_in_each_call() {
     .await;
     for _ in 0..3 {
         assert_eq!(output(&run(&mut sandbox, "{}").await), "1");
+    }
+}
+
+#[tokio::test]
+async fn randomness_that_an_import_drew_is_drawn_anew_in_each_execution() {
+    let file = |(name, text): (&str, &str)| (name.to_owned(), text.to_owned());
+    // Stands in for the library: only its name and its `seed` are known to the runner.
+    let files = BTreeMap::from(
+        [
+            (
+                "main.py",
+                "import numpy.random\ndef main(): return numpy.random.drawn",
+            ),
+            ("numpy/__init__.py", ""),
+            (
+                "numpy/random.py",
+                "import os\ndef seed():\n    global drawn\n    drawn = os.urandom(8).hex()\nseed()",
+            ),
+        ]
+        .map(file),
+    );
+    let code = Code {
+        entry: "main.py".to_owned(),
+        files,
+    };
+    for host in [host(), weakened(|profile| profile.native = false)] {
+        let generic = host.boot().await.unwrap();
+        let bound = generic.bind(&code, &LIMITS, IMPORT).await.unwrap();
+        let mut sandbox = bound.sandbox.unwrap();
+        let first = output(&run(&mut sandbox, "{}").await);
+        assert_ne!(output(&run(&mut sandbox, "{}").await), first);
     }
 }
