@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::channel;
 use crate::control::ControlError;
 use crate::frame::Kind;
+use crate::host::{Furniture, Scratch};
 use crate::limits::{BASE_BYTES, BASE_PIDS, BOUND_BYTES, IMPORT_LOG_BYTES, Limits, TEMPLATE_BYTES};
 use crate::outcome::{
     Described, Description, Entry, Failure, FailureCode, SingleUse, SyntaxFailure, Verdict,
@@ -44,6 +45,8 @@ struct Settings {
 #[derive(Serialize)]
 struct Order<'a> {
     code: &'a Code,
+    /// Packages are at `/layer`.
+    layer: bool,
     settings: Settings,
 }
 
@@ -183,6 +186,7 @@ async fn import(
     let profile = jail.host.profile();
     let order = Order {
         code,
+        layer: jail.layer.is_some(),
         settings: Settings {
             second_uid: profile.second_uid,
             drop_capabilities: profile.drop_capabilities,
@@ -270,13 +274,14 @@ async fn set_limits(jail: &Jail, limits: &Limits) -> Result<(), SandboxError> {
     remains
         .group
         .set_cpu(limits.cpu_percent, limits.cpu_weight)?;
-    if profile.bound_scratch {
-        let first = jail.killer.try_clone().map_err(SandboxError::Channel)?;
-        jail.host
-            .visitor()
-            .resize(first, limits.scratch_bytes, limits.scratch_inodes)
-            .await?;
-    }
+    let scratch = profile.bound_scratch.then_some(Scratch {
+        bytes: limits.scratch_bytes,
+        inodes: limits.scratch_inodes,
+    });
+    let layer = jail.layer.clone();
+    let furniture = Furniture { scratch, layer };
+    let first = jail.killer.try_clone().map_err(SandboxError::Channel)?;
+    jail.host.visitor().furnish(first, furniture).await?;
     Ok(())
 }
 

@@ -101,6 +101,7 @@ pub(crate) async fn greet(host: &Host, started: Started) -> Result<GenericSandbo
             first: watch,
             killer: Arc::new(kill),
             remains: Some(remains),
+            layer: None,
         })),
         (Err(error), _) | (_, Err(error)) => {
             unborn.remains = Some(remains);

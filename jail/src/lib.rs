@@ -38,7 +38,7 @@ mod uids;
 pub use cgroup::GroupError;
 pub use control::ControlError;
 pub use frame::FrameError;
-pub use host::{BootError, Host, HostConfig, HostError, MountError, VisitError};
+pub use host::{BootError, Host, HostConfig, HostError, Layer, MountError, VisitError};
 pub use limits::Limits;
 pub use outcome::{
     Described, Description, Done, Entry, Failure, FailureCode, SingleUse, SyntaxFailure, Verdict,

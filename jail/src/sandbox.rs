@@ -4,6 +4,7 @@
 //! kill everything in them when they are dropped, wherever that happens.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::channel::Capture;
 use crate::control::Control;
-use crate::host::{Host, Remains, VisitError, kill};
+use crate::host::{Host, Layer, Remains, VisitError, kill};
 use crate::outcome::Failure;
 use crate::settle::Next;
 use crate::sys;
@@ -70,8 +71,8 @@ pub enum SandboxError {
     FileName(String),
     #[error("cannot set its limits")]
     Limits(#[from] crate::cgroup::GroupError),
-    #[error("cannot resize its scratch space")]
-    Scratch(#[from] VisitError),
+    #[error("cannot change what is in it")]
+    Visit(#[from] VisitError),
     #[error("cannot make its channel")]
     Channel(#[source] std::io::Error),
     #[error("cannot speak to it")]
@@ -91,6 +92,8 @@ pub(crate) struct Jail {
     pub(crate) first: AsyncFd<OwnedFd>,
     pub(crate) killer: Arc<OwnedFd>,
     pub(crate) remains: Option<Remains>,
+    /// Packages it is bound with.
+    pub(crate) layer: Option<Layer>,
 }
 
 impl Jail {
@@ -140,6 +143,25 @@ pub struct Bound {
 impl GenericSandbox {
     pub(crate) const fn new(jail: Jail) -> Self {
         Self { jail }
+    }
+
+    /// Packages that the code it is bound to finds, at `/layer`.
+    #[must_use]
+    pub fn with(mut self, layer: Option<Layer>) -> Self {
+        self.jail.layer = layer;
+        self
+    }
+
+    /// A listener on `127.0.0.1:port` of the sandbox, whose connections come out here.
+    /// The sandbox has no other way out. To be had before it is bound, or its code takes
+    /// the port first.
+    ///
+    /// # Errors
+    /// Where the sandbox is gone.
+    pub async fn listen(&self, port: u16) -> Result<TcpListener, SandboxError> {
+        let first = self.jail.killer.try_clone();
+        let first = first.map_err(SandboxError::Channel)?;
+        Ok(self.jail.host.visitor().listen(first, port).await?)
     }
 
     /// Whether it still lives.

@@ -6,9 +6,12 @@
     reason = "pidfds have no safe wrapper in nix, and a hook between fork and exec is unsafe by nature"
 )]
 
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command};
 
 use nix::libc;
@@ -94,4 +97,60 @@ pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open, is always the same descriptor, and nothing takes it
     // out of the `AsyncFd` before that is dropped.
     unsafe { AsyncFd::register(fd) }.map_err(|error| error.into_parts().1)
+}
+
+/// The mount at `at` once more, in no mount namespace: read-only, no devices, no suid
+/// (`open_tree(2)`, `mount_setattr(2)`; Linux 5.12).
+pub(crate) fn detached_read_only(at: &Path) -> io::Result<OwnedFd> {
+    let at = CString::new(at.as_os_str().as_bytes())?;
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+    // SAFETY: the path ends with NUL and lives across the call.
+    let fd = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, at.as_ptr(), flags) };
+    let fd = RawFd::try_from(done(fd)?).map_err(|_| io::ErrorKind::Other)?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+    let tree = unsafe { OwnedFd::from_raw_fd(fd) };
+    let wanted = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the empty path ends with NUL, and the structure is as long as is said.
+    let set = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const wanted,
+            size_of_val(&wanted),
+        )
+    };
+    done(set)?;
+    Ok(tree)
+}
+
+/// Attaches such a mount at a path of the calling thread's mount namespace
+/// (`move_mount(2)`; Linux 5.2).
+pub(crate) fn attach(tree: &OwnedFd, at: &CStr) -> io::Result<()> {
+    // SAFETY: both paths end with NUL and live across the call.
+    let moved = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            at.as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    };
+    done(moved).map(|_| ())
+}
+
+fn done(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }

@@ -80,13 +80,18 @@ pub(crate) struct Shop {
 }
 
 impl Keeper {
-    /// Starts the thread and prepares its mounts.
-    pub(crate) fn start(shop: Shop, rootfs: PathBuf, state: PathBuf) -> Result<Self, HostError> {
+    /// Starts the thread and prepares its mounts; gives its mount namespace and the
+    /// directory in there that holds them.
+    pub(crate) fn start(
+        shop: Shop,
+        rootfs: PathBuf,
+        state: PathBuf,
+    ) -> Result<(Self, File, PathBuf), HostError> {
         let (orders, taken) = channel();
         let (told, answer) = channel();
-        let main = move || match mounts::prepare(&rootfs, &[&state, &shop.nsjail]) {
-            Ok(place) => {
-                let _listener_gone = told.send(Ok(()));
+        let main = move || match prepare(&rootfs, &[&state, &shop.nsjail]) {
+            Ok((place, namespace)) => {
+                let _listener_gone = told.send(Ok((namespace, place.clone())));
                 serve(&shop, &place, &taken);
             }
             Err(error) => {
@@ -97,8 +102,8 @@ impl Keeper {
             .name("jail-keeper".into())
             .spawn(main)
             .map_err(HostError::Thread)?;
-        answer.recv().map_err(|_| HostError::Ended)??;
-        Ok(Self { orders })
+        let (namespace, place) = answer.recv().map_err(|_| HostError::Ended)??;
+        Ok((Self { orders }, namespace, place))
     }
 
     pub(crate) async fn order(&self, program: Program) -> Result<Started, BootError> {
@@ -108,6 +113,12 @@ impl Keeper {
             .map_err(|_| BootError::Ended)?;
         answer.await.map_err(|_| BootError::Ended)?
     }
+}
+
+fn prepare(rootfs: &Path, avoid: &[&Path]) -> Result<(PathBuf, File), HostError> {
+    let place = mounts::prepare(rootfs, avoid)?;
+    let namespace = File::open("/proc/thread-self/ns/mnt").map_err(HostError::Thread)?;
+    Ok((place, namespace))
 }
 
 fn serve(shop: &Shop, place: &Path, orders: &Receiver<Order>) {

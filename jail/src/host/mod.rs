@@ -2,8 +2,8 @@
 //!
 //! [`Host::prepare`] takes a block of uids (its lock is this worker's sign of life),
 //! sweeps what dead workers left, makes the parent groups, and starts three threads:
-//! the keeper starts sandboxes, the undertaker buries them, the visitor resizes their
-//! `/tmp`. Nothing of it is inherited by other processes, and nothing is left when
+//! the keeper starts sandboxes, the undertaker buries them, the visitor changes what is
+//! in them. Nothing of it is inherited by other processes, and nothing is left when
 //! the process ends, however it ends: mounts live in the keeper's namespace, locks
 //! with the process, sandboxes die with the keeper, and empty groups are swept by the
 //! next worker.
@@ -14,15 +14,15 @@ mod sweep;
 mod visit;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub(crate) use keeper::{Remains, Undertaker, kill};
 pub use mounts::MountError;
-pub use visit::VisitError;
-pub(crate) use visit::Visitor;
+pub(crate) use visit::{Furniture, Scratch, Visitor};
+pub use visit::{Layer, VisitError};
 
 use crate::cgroup::{self, GroupError};
 use crate::profile::Profile;
@@ -153,14 +153,15 @@ impl Host {
             "host prepared"
         );
         let block = Arc::new(block);
-        let visitor = Visitor::start()?;
         let shop = Shop {
             nsjail: config.nsjail.clone(),
             profile: profile.clone(),
             block: block.clone(),
             parents: parents.clone(),
         };
-        let keeper = Keeper::start(shop, config.rootfs.clone(), config.state_dir.clone())?;
+        let (keeper, mounts, place) =
+            Keeper::start(shop, config.rootfs.clone(), config.state_dir.clone())?;
+        let visitor = Visitor::start(mounts, place)?;
         let (undertaker, finished) = Undertaker::start(block, parents, keeper.clone())?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -201,6 +202,14 @@ impl Host {
     pub async fn boot(&self) -> Result<GenericSandbox, BootError> {
         let started = self.inner.keeper.order(keeper::runner()).await?;
         crate::boot::greet(self, started).await
+    }
+
+    /// Mounts a directory of packages (a Python site directory) for sandboxes.
+    ///
+    /// # Errors
+    /// Where it isn't there, is being removed, or can't be mounted.
+    pub async fn layer(&self, directory: &Path) -> Result<Layer, VisitError> {
+        self.inner.visitor.mount(directory).await
     }
 
     /// A sandbox in which plain Python runs instead of the runner.

@@ -72,7 +72,14 @@ fn root(place: &Path, rootfs: &Path) -> Result<(), MountError> {
     let step = |what| move |error| MountError::Step(what, error);
     let none: Option<&str> = None;
     let lower = place.join("lower");
-    for directory in ["root", "lower/root", "lower/empty", "dev", "profiles"] {
+    for directory in [
+        "root",
+        "lower/root",
+        "lower/empty",
+        "dev",
+        "profiles",
+        "layers",
+    ] {
         let path = place.join(directory);
         fs::create_dir_all(&path)
             .map_err(|error| MountError::File(path.display().to_string(), error))?;

@@ -11,6 +11,7 @@ machine = use("machine")
 RLIMIT_CORE, RLIMIT_SIGPENDING = 4, 11
 TEMPLATE, EXECUTION = 1000, 1001
 SHOWN = ["/tmp", "/dev/shm"]
+LAYER = "/layer"
 
 _statvfs = posix.statvfs
 _getsignal, _SIGCHLD, _SIG_IGN = _signal.getsignal, _signal.SIGCHLD, _signal.SIG_IGN
@@ -45,6 +46,16 @@ def at_boot():
 
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+
+
+def take_layer():
+    """Installed packages behind the library and the user's own files, as a site directory."""
+    if any(name.endswith(".pth") for name in posix.listdir(LAYER)):
+        import site
+
+        site.addsitedir(LAYER)
+    else:
+        sys.path.append(LAYER)
 
 
 def before_import(settings):

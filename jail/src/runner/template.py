@@ -48,6 +48,8 @@ def serve(fresh):
 def bind(order, mode):
     """Imports the version and tells the worker what came of it."""
     before = house.shown()
+    if order["layer"]:
+        house.take_layer()
     answer, bound = module.load(order["code"], describe=mode == 1)
     house.flush()
     house.left = (sys.stdout, sys.stderr)

@@ -10,6 +10,7 @@ mod first;
 mod hostile;
 mod house;
 mod imports;
+mod layers;
 mod lifetimes;
 mod logs;
 mod modules;

@@ -1,0 +1,102 @@
+//! Installed packages as a mount that sandboxes get copies of.
+//!
+//! It is an overlay over the directory, for the same reason as the root: a plain bind
+//! would show the host's path to every tenant.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::mount::{MntFlags, MsFlags, mount as mount_fs, umount2};
+
+use super::{Home, VisitError, Visitor};
+
+/// A directory of packages, mounted for sandboxes. Unmounted when the last copy is
+/// gone, and with it the last sandbox that was bound with it. Until then its directory
+/// is locked (`flock`, shared): who gets the exclusive lock may remove it.
+#[derive(Clone, Debug)]
+pub struct Layer(Arc<Mounted>);
+
+#[derive(Debug)]
+struct Mounted {
+    at: PathBuf,
+    visitor: Visitor,
+    _lock: Flock<File>,
+}
+
+impl Layer {
+    pub(super) fn at(&self) -> &Path {
+        &self.0.at
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        self.visitor.unmount(std::mem::take(&mut self.at));
+    }
+}
+
+pub(super) fn mount(
+    home: &mut Home,
+    directory: &Path,
+    visitor: Visitor,
+) -> Result<Layer, VisitError> {
+    let lock = File::open(directory).map_err(|error| VisitError::Io("open the layer", error))?;
+    let lock = Flock::lock(lock, FlockArg::LockSharedNonblock)
+        .map_err(|(_, error)| VisitError::Step("lock the layer", error))?;
+    home.layers += 1;
+    let at = home.place.join("layers").join(home.layers.to_string());
+    let made = overlay(&at, directory);
+    // Its names are seen in no sandbox, and nothing needs it once the overlay stands.
+    let _not_mounted = umount2(&at.join("layer"), MntFlags::MNT_DETACH);
+    if let Err(error) = made {
+        unmount(&at);
+        return Err(error);
+    }
+    Ok(Layer(Arc::new(Mounted {
+        at: at.join("whole"),
+        visitor,
+        _lock: lock,
+    })))
+}
+
+fn overlay(at: &Path, directory: &Path) -> Result<(), VisitError> {
+    let step = |what| move |error| VisitError::Step(what, error);
+    let none: Option<&str> = None;
+    for name in ["layer", "empty", "whole"] {
+        fs::create_dir_all(at.join(name))
+            .map_err(|error| VisitError::Io("make the layer's mount point", error))?;
+    }
+    mount_fs(
+        Some(directory),
+        &at.join("layer"),
+        none,
+        MsFlags::MS_BIND,
+        none,
+    )
+    .map_err(step("bind the layer"))?;
+    // Relative names, for mountinfo shows them to every tenant.
+    nix::unistd::chdir(at).map_err(step("enter the layer's directory"))?;
+    let mounted = mount_fs(
+        Some("layer"),
+        "whole",
+        Some("overlay"),
+        MsFlags::MS_RDONLY,
+        Some("lowerdir=layer:empty"),
+    );
+    nix::unistd::chdir("/").map_err(step("leave the layer's directory"))?;
+    mounted.map_err(step("mount the layer's overlay"))
+}
+
+/// `at` is the overlay or the directory it is in.
+pub(super) fn unmount(at: &Path) {
+    let (whole, directory) = match at.parent() {
+        Some(parent) if at.ends_with("whole") => (at.to_owned(), parent),
+        _ => (at.join("whole"), at),
+    };
+    let _not_mounted = umount2(&whole, MntFlags::MNT_DETACH);
+    if let Err(error) = fs::remove_dir_all(directory) {
+        tracing::warn!(error = %error, "a layer's mount point is left");
+    }
+}
