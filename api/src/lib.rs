@@ -27,6 +27,7 @@ mod publishing;
 mod query;
 mod rate_limit;
 mod request_id;
+mod requirements;
 pub mod routes;
 mod scope;
 mod serve;

@@ -13,6 +13,7 @@ use common::ids::{AccountId, FunctionId, NamespaceId, VersionId};
 use common::json::pointer_token;
 use common::limits;
 use common::names::FunctionName;
+use common::packages::LockDigest;
 use common::source::Source;
 use common::vault::Purpose;
 use serde_json::{Value, json};
@@ -35,6 +36,10 @@ pub(crate) struct Draft {
     pub(crate) output_schema: Option<String>,
     pub(crate) annotations: Option<String>,
     pub(crate) tags: Vec<String>,
+    /// PEP 508, normalised and sorted.
+    pub(crate) requirements: Vec<String>,
+    /// Of a version that is restored: what they were resolved to.
+    pub(crate) lock: Option<LockDigest>,
     pub(crate) timeout_ms: u32,
     pub(crate) memory_mib: u32,
     pub(crate) concurrency: Option<u32>,
@@ -137,6 +142,8 @@ async fn store(
         memory_mib: draft.memory_mib,
         concurrency: draft.concurrency,
         max_attempts: None,
+        requirements: &draft.requirements,
+        lock: draft.lock,
         now: app.now(),
     };
     let mut client = app.database.client().await.or_away()?;
@@ -229,6 +236,12 @@ impl Draft {
             self.memory_mib,
             self.concurrency,
         ]);
-        Sha256::digest(canonical.to_string().as_bytes()).into()
+        let mut digest = Sha256::new_with_prefix(canonical.to_string().as_bytes());
+        // What a body may say since later: without it the digest stays what it was.
+        if !self.requirements.is_empty() {
+            let later = json!({"requirements": self.requirements});
+            digest.update(later.to_string().as_bytes());
+        }
+        digest.finalize().into()
     }
 }

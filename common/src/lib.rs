@@ -17,6 +17,7 @@ pub mod limits;
 pub mod membership;
 pub mod metrics;
 pub mod names;
+pub mod packages;
 pub mod plan;
 pub mod queue;
 pub mod record;

@@ -37,6 +37,19 @@ pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
 pub const WAIT: Duration = Duration::from_secs(60);
 pub const PAGE: std::ops::RangeInclusive<u32> = 1..=200;
 pub const PAGE_DEFAULT: u32 = 50;
+/// Packages a version may ask for, and how each may be written.
+pub const REQUIREMENTS: usize = 100;
+pub const REQUIREMENT_BYTES: usize = 256;
+/// What requirements are resolved to, with the hashes of all wheels.
+pub const LOCK_BYTES: usize = 2 << 20;
+/// Resolving; installing takes as long as the operator says.
+pub const RESOLVE: Duration = Duration::from_secs(60);
+/// Files of installed packages.
+pub const LAYER_FILES: u64 = 100_000;
+/// Downloaded besides what is installed: indexes and metadata.
+pub const INDEX_BYTES: u64 = 256 << 20;
+/// What the package index answered, as far as it is told.
+pub const RESOLVER_WORDS_BYTES: usize = 4 << 10;
 /// A version's import, before its sandbox counts as broken.
 pub const IMPORT: Duration = Duration::from_secs(10);
 /// How long a request waits for a version that is being built.

@@ -158,6 +158,9 @@ pub struct WorkerMetrics {
     pub unrecorded_events: IntGauge,
     /// Labels: `result` (`ready`, `broken`).
     pub builds: IntCounterVec,
+    /// Labels: `result` (`ok`, `refused`, `failed`).
+    pub installs: IntCounterVec,
+    pub layers_bytes: IntGauge,
 }
 
 impl WorkerMetrics {
@@ -260,6 +263,17 @@ impl WorkerMetrics {
                 "patchbay_builds_total",
                 "Versions built here.",
                 &["result"],
+            )?,
+            installs: counters(
+                registry,
+                "patchbay_layer_installs_total",
+                "Layers of packages installed here.",
+                &["result"],
+            )?,
+            layers_bytes: gauge(
+                registry,
+                "patchbay_layers_bytes",
+                "Disk taken by the layers of this host.",
             )?,
         })
     }

@@ -62,6 +62,8 @@ pub struct PlanLimits {
     /// Entries that may wait.
     pub queued: u64,
     pub scratch_mib: u32,
+    /// Installed packages of a version.
+    pub packages_mib: u32,
     pub namespaces: Option<u32>,
     pub functions: Option<u32>,
 }
@@ -130,6 +132,7 @@ impl Plans {
                 ("pids", limits.pids),
                 ("concurrency", limits.concurrency),
                 ("scratch_mib", limits.scratch_mib),
+                ("packages_mib", limits.packages_mib),
             ] {
                 if value == 0 {
                     return Err(PlansError::Zero {

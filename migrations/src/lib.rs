@@ -32,6 +32,7 @@ pub const MAIN: &[Migration] = files!("main":
     6 "0006_rights",
     7 "0007_open_rows",
     8 "0008_single_use",
+    9 "0009_packages",
 );
 
 /// The keys database: wrapped data keys, and nothing else.

@@ -123,6 +123,8 @@ PATCHBAY_KEK_FILE="$home/secrets/kek"
 PATCHBAY_STATE_DIR="$home/state/$name"
 PATCHBAY_ROOTFS="$rootfs"
 PATCHBAY_NSJAIL="$nsjail"
+PATCHBAY_UV="$uv"
+PATCHBAY_LAYERS_DIR="$home/state/layers"
 PATCHBAY_LAST_STARTS=$last
 END
 }

@@ -87,4 +87,5 @@ server_exports() {
   printf "export PATCHBAY_TEST_REDIS_URL='redis+unix://%s/s/redis.sock'\n" "$dir"
   printf "export PATCHBAY_NSJAIL='%s'\n" "$nsjail"
   printf "export PATCHBAY_ROOTFS='%s'\n" "$rootfs"
+  printf "export PATCHBAY_UV='%s'\n" "$uv"
 }

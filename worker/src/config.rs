@@ -8,6 +8,8 @@ use common::config::{ConfigError, DatabaseConfig, Env, RedisConfig, VaultConfig}
 use common::plan::Plans;
 use common::queue::Partition;
 
+use crate::packages::PackagesConfig;
+
 /// Every setting of a worker.
 #[derive(Debug)]
 pub struct Config {
@@ -20,6 +22,7 @@ pub struct Config {
     /// `PATCHBAY_LOG`: which log lines are written; default `info`.
     pub log: String,
     pub jail: JailConfig,
+    pub packages: PackagesConfig,
     pub slots: SlotsConfig,
     /// `PATCHBAY_DRAIN_SECONDS`: how long a stop waits for what runs before it
     /// is handed back; default 20, 0 to 3,600.
@@ -75,6 +78,7 @@ impl Config {
     /// # Errors
     /// Everything that is missing, unusable or contradictory, together.
     pub fn from_env(env: &mut Env) -> Result<Self, ConfigError> {
+        let state_dir: PathBuf = env.required("PATCHBAY_STATE_DIR");
         let prefix: String = env.with_default("PATCHBAY_REDIS_PREFIX", String::new());
         let config = Self {
             database: DatabaseConfig::read(env),
@@ -85,8 +89,9 @@ impl Config {
                 SocketAddr::from(([127, 0, 0, 1], 8091)),
             ),
             log: env.with_default("PATCHBAY_LOG", "info".to_owned()),
+            packages: PackagesConfig::read(env, &state_dir),
             jail: JailConfig {
-                state_dir: env.required("PATCHBAY_STATE_DIR"),
+                state_dir,
                 rootfs: env.required("PATCHBAY_ROOTFS"),
                 nsjail: env.required("PATCHBAY_NSJAIL"),
                 generic: env.within("PATCHBAY_GENERIC_POOL", 4, 1..=64),
@@ -126,6 +131,7 @@ mod tests {
             ("PATCHBAY_STATE_DIR", "/s"),
             ("PATCHBAY_ROOTFS", "/r"),
             ("PATCHBAY_NSJAIL", "/n"),
+            ("PATCHBAY_UV", "/u/uv"),
         ];
         vars.extend_from_slice(changes);
         Env::of(

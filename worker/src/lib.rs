@@ -20,6 +20,7 @@ pub mod config;
 pub mod drain;
 pub mod intake;
 pub mod lease;
+pub mod packages;
 pub mod record;
 pub mod rights;
 pub mod sandboxes;
@@ -63,6 +64,8 @@ pub enum RunError {
     Admin(#[from] AdminError),
     #[error("leases cannot be kept")]
     Keeper(#[from] lease::KeeperError),
+    #[error("packages cannot be kept")]
+    Packages(#[from] packages::PackagesError),
     #[error("the thread that keeps leases has ended")]
     Unkept,
     #[error(transparent)]

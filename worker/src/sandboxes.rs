@@ -25,12 +25,15 @@ use common::ids::VersionId;
 use common::limits;
 use common::metrics::WorkerMetrics;
 use common::plan::{Plan, PlanLimits, Plans};
-use jail::{BootError, Code, Failure, Limits, Pool, Sandbox, SandboxError};
+use jail::{BootError, Failure, FailureCode, Layer, Limits, Pool, Sandbox, SandboxError};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 pub use evict::{Evicted, Memory};
 use shelf::Shelf;
+
+use crate::packages::{Packages, PackagesError, Refusal};
+use crate::versions::Loaded;
 
 /// Which executions may share a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +60,8 @@ pub enum TakeError {
     Boot(#[source] BootError),
     #[error("the sandbox failed before the code was in it")]
     Bind(#[source] SandboxError),
+    #[error("the packages cannot be had")]
+    Packages(#[source] PackagesError),
 }
 
 /// A sandbox for one execution, or what importing the version came to.
@@ -66,10 +71,18 @@ pub enum Taken {
     Unusable { failure: Failure, log: String },
 }
 
+impl Taken {
+    const fn unusable(failure: Failure) -> Self {
+        let log = String::new();
+        Self::Unusable { failure, log }
+    }
+}
+
 /// What a pool of sandboxes is made of.
 #[derive(Debug)]
 pub struct SandboxesParts {
     pub generic: Pool,
+    pub packages: Packages,
     /// Bound ones alive at once.
     pub most: usize,
     pub plans: Plans,
@@ -112,20 +125,31 @@ impl Sandboxes {
         }))
     }
 
-    /// A sandbox that holds the version.
+    /// A sandbox that holds the version. Waits at most `patience` for packages that this
+    /// host doesn't have yet.
     ///
     /// # Errors
     /// Where none can be had: ours, not the user's.
-    pub async fn take(&self, kind: Kind, code: &Code) -> Result<Taken, TakeError> {
+    pub async fn take(
+        &self,
+        kind: Kind,
+        version: &Loaded,
+        patience: Duration,
+    ) -> Result<Taken, TakeError> {
         if let Some(idle) = self.wait_for_idle(kind).await {
             return Ok(Taken::Ready(idle));
         }
+        let layer = match self.layer(kind, version, patience).await? {
+            Ok(layer) => layer,
+            Err(failure) => return Ok(Taken::unusable(failure)),
+        };
         let place = self.place().await;
         let generic = self.0.parts.generic.take().await.map_err(TakeError::Boot)?;
         let began = self.0.parts.clock.steady();
         let limits = limits_of(self.0.parts.plans.of(kind.plan), kind);
         let bound = generic
-            .bind(code, &limits, limits::IMPORT)
+            .with(layer)
+            .bind(&version.code, &limits, limits::IMPORT)
             .await
             .map_err(TakeError::Bind)?;
         let cost = self.0.parts.clock.steady().saturating_sub(began);
@@ -141,6 +165,26 @@ impl Sandboxes {
                 log: bound.log,
             }),
         }
+    }
+
+    /// The version's packages, or why it can't have them.
+    async fn layer(
+        &self,
+        kind: Kind,
+        version: &Loaded,
+        patience: Duration,
+    ) -> Result<Result<Option<Layer>, Failure>, TakeError> {
+        let Some(lock) = &version.lock else {
+            return Ok(Ok(None));
+        };
+        let most = self.0.parts.plans.of(kind.plan).packages_mib;
+        let wanted = self.0.parts.packages.layer(lock, most);
+        let Ok(had) = tokio::time::timeout(patience, wanted).await else {
+            let text = "the packages were still being installed when the time was up";
+            return Ok(Err(Failure::new(FailureCode::Timeout, text)));
+        };
+        let layer = had.map_err(TakeError::Packages)?;
+        Ok(layer.map_err(|Refusal(words)| Failure::new(FailureCode::ImportError, words)))
     }
 
     /// A generic one, for a build.

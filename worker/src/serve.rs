@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::lease::{Keeper, KeeperParts, Leases};
+use crate::packages::Packages;
 use crate::record::Record;
 use crate::sandboxes::{Sandboxes, SandboxesParts};
 use crate::settle::Settlement;
@@ -59,9 +60,22 @@ pub async fn run(prepared: Prepared, stops: Stops) -> Result<(), RunError> {
     });
     host.self_test().await?;
     let generic = usize::try_from(config.jail.generic).unwrap_or(1);
+    let clock: SharedClock = Arc::new(SystemClock);
+    let packages = Packages::open(
+        config.packages.clone(),
+        host.clone(),
+        clock.clone(),
+        metrics.clone(),
+    )?;
     let pool = Pool::start(host, generic);
     let (url, patience) = (config.database.url.clone(), config.drain);
-    let built = build(config, pool, metrics, stops.soft.clone()).await?;
+    let made = Made {
+        pool,
+        packages,
+        metrics,
+        clock,
+    };
+    let built = build(config, made, stops.soft.clone()).await?;
     let Some((worker, member)) = built else {
         return Ok(());
     };
@@ -84,14 +98,25 @@ pub async fn run(prepared: Prepared, stops: Stops) -> Result<(), RunError> {
     result
 }
 
+/// What stands before PostgreSQL is asked for anything.
+struct Made {
+    pool: Pool,
+    packages: Packages,
+    metrics: WorkerMetrics,
+    clock: SharedClock,
+}
+
 /// All the parts; `None` where it was told to stop before PostgreSQL knew of it.
 async fn build(
     config: Config,
-    generic: Pool,
-    metrics: WorkerMetrics,
+    Made {
+        pool,
+        packages,
+        metrics,
+        clock,
+    }: Made,
     draining: CancellationToken,
 ) -> Result<Option<(Arc<Worker>, Member)>, RunError> {
-    let clock: SharedClock = Arc::new(SystemClock);
     let id = ProcessId::new(&SystemClock);
     let client = redis::Client::open(config.redis.url.expose_secret());
     let client = client.map_err(RunError::RedisUrl)?;
@@ -117,9 +142,10 @@ async fn build(
     })?;
     let most = config.jail.most.saturating_sub(config.jail.generic);
     let sandboxes = Sandboxes::new(SandboxesParts {
-        generic,
+        generic: pool,
+        packages: packages.clone(),
         most: usize::try_from(most).unwrap_or(1),
-        plans: config.plans,
+        plans: config.plans.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
     });
@@ -145,6 +171,8 @@ async fn build(
         slots: Slots::new(config.slots),
         turns: Turns::new(cores, config.slots),
         sandboxes,
+        packages,
+        plans: config.plans,
         record,
         in_doubt: crate::attempt::InDoubt::default(),
         faults: Faults::default(),

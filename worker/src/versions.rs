@@ -13,6 +13,7 @@ use common::db::versions::{BrokenKind, Status};
 use common::db::{Database, DbError, versions};
 use common::execution::{ErrorCode, Failure};
 use common::ids::{AccountId, VersionId};
+use common::packages::Lock;
 use common::source::{self, DamagedSource, Source};
 use common::vault::{Purpose, Vault, VaultError};
 use jail::Code;
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub namespace: String,
     pub function: String,
     pub code: Code,
+    /// Its packages.
+    pub lock: Option<Lock>,
 }
 
 /// How a version stands.
@@ -197,6 +200,7 @@ impl Versions {
             namespace: found.namespace,
             function: found.function,
             code,
+            lock: found.lock_text.map(Lock::of),
         })))
     }
 
@@ -257,6 +261,7 @@ fn failure_of(kind: BrokenKind, reason: Option<&[u8]>) -> Failure {
     told.unwrap_or_else(|| {
         let message = match kind {
             BrokenKind::Syntax => "the code is not Python",
+            BrokenKind::Packages => "the packages could not be installed",
             BrokenKind::Import => "the code could not be imported",
             BrokenKind::Build => "the version could not be built",
         };

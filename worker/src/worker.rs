@@ -8,6 +8,7 @@ use common::clock::SharedClock;
 use common::db::Database;
 use common::ids::ProcessId;
 use common::metrics::WorkerMetrics;
+use common::plan::Plans;
 use common::queue::{Leased, Links, Taken, Token};
 use common::vault::Vault;
 use common::{queue, telemetry};
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::attempt::{InDoubt, Work, attempt};
 use crate::lease::{Keeper, Leases};
+use crate::packages::Packages;
 use crate::record::Record;
 use crate::sandboxes::Sandboxes;
 use crate::slots::{Slot, Slots};
@@ -39,6 +41,8 @@ pub struct Worker {
     pub turns: Turns,
     pub versions: Versions,
     pub sandboxes: Sandboxes,
+    pub packages: Packages,
+    pub plans: Plans,
     pub record: Record,
     pub in_doubt: InDoubt,
     pub faults: Faults,

@@ -13,6 +13,7 @@ use common::db::namespaces::Namespace;
 use common::db::versions::{self, BrokenKind, EntryPoint, SingleUse, Version};
 use common::ids::{AccountId, VersionId};
 use common::names::FunctionName;
+use common::packages::Lock;
 use common::source::Source;
 use common::vault::Purpose;
 use http::{HeaderValue, Method, header};
@@ -80,6 +81,11 @@ pub(super) struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     import_log: Option<String>,
     tags: Vec<String>,
+    /// Packages as asked for, normalised.
+    requirements: Vec<String>,
+    /// `name==version` of what they were resolved to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packages: Option<Vec<String>>,
     annotations: Option<Box<RawValue>>,
     limits: Limits,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,6 +136,8 @@ pub(super) async fn shown(
         single_use: version.single_use.map(SingleUse::as_str),
         import_log: None,
         tags: version.tags,
+        requirements: version.requirements,
+        packages: None,
         annotations: version.annotations.and_then(raw),
         limits: Limits {
             timeout_ms: version.timeout_ms,
@@ -155,7 +163,15 @@ impl Shown {
         let log = versions::import_log(&client, account, version)
             .await
             .or_away()?;
+        let lock = versions::lock(&client, account, version).await.or_away()?;
         drop(client);
+        self.packages = lock.map(|text| {
+            let lock = Lock::of(text);
+            let packages = lock.packages();
+            packages
+                .map(|(name, version)| format!("{name}=={version}"))
+                .collect()
+        });
         let place = (Purpose::ImportLog, version.uuid());
         self.import_log = opened(app, account, place, log).await?;
         let source = source(app, account, version).await?;

@@ -169,6 +169,52 @@ async fn an_unchanged_body_is_no_new_version_and_an_old_one_is_copied_forward() 
 }
 
 #[tokio::test]
+async fn packages_are_shown_as_asked_for_and_as_resolved_and_restored_as_they_were() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    let path = tenant.function("f");
+    let publish = async |requirements: Value| {
+        let body = json!({"code": "say 1", "requirements": requirements});
+        tenant.program.put(&path, &body).await
+    };
+    let made = publish(json!(["Six", "numpy >= 2"])).await.must_be(201);
+    assert_eq!(made["requirements"], json!(["numpy>=2", "six"]));
+    let shown = tenant.program.get(&path).await.must_be(200);
+    assert_eq!(shown["packages"], json!(["numpy>=2==1", "six==1"]));
+    // The same in other words, then others.
+    let same = publish(json!(["numpy>=2", "six", "SIX"]))
+        .await
+        .must_be(200);
+    assert_eq!(same["version"], 1);
+    assert_eq!(publish(json!(["six"])).await.must_be(200)["version"], 2);
+    assert_eq!(publish(json!([])).await.must_be(200)["version"], 3);
+    let restored = format!("{path}/versions/2/restore");
+    let restored = tenant.program.post(&restored, &json!({})).await;
+    assert_eq!(restored.must_be(200)["version"], 4);
+    let shown = tenant.program.get(&path).await.must_be(200);
+    assert_eq!(
+        shown["packages"],
+        json!(["six==2"]),
+        "resolved then, not now"
+    );
+    let wrong = publish(json!(["six", "-r /etc/passwd"])).await;
+    assert_eq!(
+        wrong.must_tell(422, "invalid")["errors"][0]["pointer"],
+        "/requirements/1"
+    );
+    let broken = publish(json!(["absent"])).await.must_be(200);
+    assert_eq!(
+        (&broken["status"], &broken["error_kind"]),
+        (&json!("broken"), &json!("packages"))
+    );
+    assert_eq!(broken["error"]["message"], "absent was not found");
+    // The last ready one is still what runs.
+    assert_eq!(tenant.call("f", &json!({})).await["version"], 4);
+    home.stop().await;
+}
+
+#[tokio::test]
 async fn if_match_keeps_two_writers_from_overwriting_each_other() {
     let home = Home::new().await;
     home.worker();
@@ -315,12 +361,16 @@ async fn a_body_of_a_function_is_checked_field_by_field() {
         ),
         (json!({"code": "", "limits": {"cpu": 1}}), "/limits/cpu"),
         (json!({"code": "", "source": ""}), "/source"),
+        (
+            json!({"code": "", "requirements": {"a": 1}}),
+            "/requirements",
+        ),
     ] {
         let reply = put(body.clone()).await;
         reply.must_tell(422, "invalid");
         assert_eq!(reply.pointers(), [pointer], "{body}");
     }
-    for field in ["requirements", "network", "env", "retry"] {
+    for field in ["network", "env", "retry"] {
         let reply = put(json!({"code": "", field: {"a": 1}})).await;
         reply.must_tell(422, "not_available_yet");
         assert_eq!(reply.pointers(), [format!("/{field}")]);

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::columns::{get, id};
+use super::columns::{get, id, word};
 use super::statement::statements;
 use super::versions::{self, BrokenKind, EntryPoint, SingleUse, Version};
 use super::{Client, DbError, GenericClient};
 use crate::ids::{AccountId, FunctionId, ProcessId, VersionId};
+use crate::packages::Lock;
+use crate::plan::Plan;
 
 /// A version this process may build.
 #[derive(Clone, Debug)]
@@ -20,6 +22,10 @@ pub struct Building {
     pub version: Version,
     /// Sealed.
     pub code: Vec<u8>,
+    /// The text of its lock, where it has one already.
+    pub lock_text: Option<String>,
+    /// The account's, now.
+    pub plan: Plan,
     /// Times it was claimed, this one among them.
     pub attempts: u32,
 }
@@ -42,6 +48,8 @@ pub struct Built {
     /// Sealed.
     pub import_log: Option<Vec<u8>>,
     pub single_use: Option<SingleUse>,
+    /// What the requirements were resolved to; kept only where there was none.
+    pub lock: Option<Lock>,
 }
 
 statements! {
@@ -51,12 +59,17 @@ statements! {
             where w.status = 'building'
                 and (w.build_lease_until is null or w.build_lease_until <= $2)
             order by w.created_at, w.id limit 1 for update skip locked)
-        returning v.account_id, v.code, v.build_attempts, ", versions::columns!());
+        returning v.account_id, v.code, v.build_attempts,
+            (select a.plan from accounts a where a.id = v.account_id) as plan,
+            (select l.text from locks l where l.digest = v.lock_digest) as lock_text, ",
+        versions::columns!());
     RENEW = "update versions set build_lease_until = $3
         where id = $1 and build_owner = $2 and status = 'building'";
     RELEASE = "update versions set build_lease_until = null, build_owner = null,
             build_attempts = greatest(build_attempts - 1, 0)
         where id = $1 and build_owner = $2 and status = 'building'";
+    KEEP_LOCK = "insert into locks (digest, text, created_at) values ($1, $2, $3)
+        on conflict (digest) do nothing";
     FINISH = "update versions set
             status = case when $4::text is null or $4 = 'import' then 'ready' else 'broken' end,
             broken_kind = $4, entry_point = $5,
@@ -64,6 +77,7 @@ statements! {
             input_schema = coalesce(input_schema, $6),
             output_schema = coalesce(output_schema, $7),
             description = coalesce(description, $8), reason = $9, import_log = $10, single_use = $11,
+            lock_digest = coalesce(lock_digest, $12),
             built_at = $3, build_owner = null, build_lease_until = null
         where id = $1 and build_owner = $2 and status = 'building'
         returning function_id, number, status";
@@ -90,6 +104,8 @@ pub async fn claim(
         account: id(&row, "account_id", AccountId::from_uuid)?,
         version: versions::read(&row)?,
         code: get(&row, "code")?,
+        lock_text: get(&row, "lock_text")?,
+        plan: word(&row, "plan", Plan::parse)?,
         attempts: u32::try_from(get::<i16>(&row, "build_attempts")?).unwrap_or(0),
     }))
 }
@@ -138,6 +154,11 @@ pub async fn finish(
 ) -> Result<bool, DbError> {
     let failed = DbError::of("finish a build");
     let transaction = client.transaction().await.map_err(&failed)?;
+    if let Some(lock) = &built.lock {
+        let params: super::statement::Params<'_> =
+            &[&lock.digest.as_bytes().as_slice(), &lock.text, &now];
+        KEEP_LOCK.change(&transaction, params).await?;
+    }
     let row = FINISH
         .row(
             &transaction,
@@ -153,6 +174,10 @@ pub async fn finish(
                 &built.reason,
                 &built.import_log,
                 &built.single_use.map(SingleUse::as_str),
+                &built
+                    .lock
+                    .as_ref()
+                    .map(|lock| lock.digest.as_bytes().as_slice()),
             ],
         )
         .await?;

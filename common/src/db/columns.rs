@@ -61,6 +61,16 @@ pub(super) fn digest(row: &Row, column: &'static str) -> Result<[u8; 32], DbErro
         .map_err(|_| DbError::column(column))
 }
 
+/// As [`digest`], or null.
+pub(super) fn optional_digest(
+    row: &Row,
+    column: &'static str,
+) -> Result<Option<[u8; 32]>, DbError> {
+    get::<Option<&[u8]>>(row, column)?
+        .map(|bytes| bytes.try_into().map_err(|_| DbError::column(column)))
+        .transpose()
+}
+
 /// A count as PostgreSQL's integer; ours are bounded far below its end.
 pub(super) fn int(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)

@@ -9,6 +9,7 @@ use super::versions::Status;
 use super::{Client, DbError, GenericClient, accounts, functions};
 use crate::ids::{AccountId, FunctionId, NamespaceId, VersionId};
 use crate::names::FunctionName;
+use crate::packages::LockDigest;
 
 /// A version as asked for. Texts are sealed under its id before it is published.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub struct Publish<'a> {
     pub input_schema: Option<&'a str>,
     pub output_schema: Option<&'a str>,
     pub tags: &'a [String],
+    /// Normalised and sorted.
+    pub requirements: &'a [String],
+    /// Of a version that is restored: what they were resolved to then.
+    pub lock: Option<LockDigest>,
     pub annotations: Option<&'a str>,
     pub timeout_ms: u32,
     pub memory_mib: u32,
@@ -78,8 +83,8 @@ statements! {
         values ($1, $2, $3, $4, $5, $5)";
     CREATE_VERSION = "insert into versions (id, account_id, function_id, number, code, body_digest,
             description, input_schema, output_schema, tags, annotations, timeout_ms, memory_mib,
-            concurrency, max_attempts, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+            concurrency, max_attempts, requirements, lock_digest, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
     WITHDRAW = "delete from versions v
         where v.account_id = $1 and v.id = $2 and v.status = 'broken' and v.broken_kind = 'syntax'
             and not exists (select from functions f where f.current_version_id = v.id)
@@ -215,6 +220,8 @@ async fn insert(
                 &int(wanted.memory_mib),
                 &wanted.concurrency.map(int),
                 &wanted.max_attempts.map(int),
+                &wanted.requirements,
+                &wanted.lock.as_ref().map(|lock| lock.as_bytes().as_slice()),
                 &wanted.now,
             ],
         )

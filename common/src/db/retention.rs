@@ -46,6 +46,9 @@ statements! {
         where f.deleted_at < $1 limit $2)";
     FUNCTIONS = "delete from functions where id in (
         select f.id from functions f where f.deleted_at < $1 limit $2)";
+    LOCKS = "delete from locks where digest in (
+        select l.digest from locks l where l.created_at < $1
+            and not exists (select from versions v where v.lock_digest = l.digest) limit $2)";
     NAMESPACES = "delete from namespaces where id in (
         select n.id from namespaces n where n.deleted_at < $1 limit $2)";
 }
@@ -88,6 +91,14 @@ pub const RULES: &[(&str, Rule)] = &[
         "versions",
         purge(&Purge {
             statement: VERSIONS,
+            days: 1,
+        }),
+    ),
+    // Nobody's personal data; goes with the last version that has it.
+    (
+        "locks",
+        purge(&Purge {
+            statement: LOCKS,
             days: 1,
         }),
     ),

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::columns::{NUL, count, digest, get, id, optional_word, word};
+use super::columns::{NUL, count, digest, get, id, optional_digest, optional_word, word};
 use super::statement::statements;
 use super::{DbError, GenericClient};
 use crate::ids::{AccountId, FunctionId, NamespaceId, VersionId};
+use crate::packages::LockDigest;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -37,6 +38,8 @@ words!(Status {
 words!(/// What is wrong with a version.
 BrokenKind {
     Syntax = "syntax",
+    /// Its requirements cannot be resolved or installed.
+    Packages = "packages",
     /// The status may be `ready` all the same: calls answer `import_error`.
     Import = "import",
     /// It could not be built, through no fault of its code that is known.
@@ -92,6 +95,10 @@ pub struct Version {
     /// JSON text, sealed: why it is broken.
     pub reason: Option<Vec<u8>>,
     pub single_use: Option<SingleUse>,
+    /// PEP 508, normalised and sorted.
+    pub requirements: Vec<String>,
+    /// What they were resolved to.
+    pub lock: Option<LockDigest>,
     pub created_at: Timestamp,
     pub built_at: Option<Timestamp>,
 }
@@ -109,7 +116,7 @@ macro_rules! columns {
         "v.id, v.function_id, v.number, v.status, v.broken_kind, v.body_digest, v.description,
             v.input_schema, v.output_schema, v.schema_inferred, v.entry_point, v.tags,
             v.annotations, v.timeout_ms, v.memory_mib, v.concurrency, v.max_attempts, v.reason,
-            v.single_use, v.created_at, v.built_at"
+            v.single_use, v.requirements, v.lock_digest, v.created_at, v.built_at"
     };
 }
 pub(super) use columns;
@@ -120,12 +127,15 @@ statements! {
     BY_NUMBER = concat!("select ", columns!(), " from versions v
         join functions f on f.id = v.function_id
         where v.account_id = $1 and v.function_id = $2 and v.number = $3 and f.deleted_at is null");
-    RUNNABLE = concat!("select n.name as namespace_name, f.name as function_name, v.code, ",
-        columns!(), " from versions v
+    RUNNABLE = concat!("select n.name as namespace_name, f.name as function_name, v.code,
+            l.text as lock_text, ", columns!(), " from versions v
         join functions f on f.id = v.function_id
         join namespaces n on n.id = f.namespace_id
+        left join locks l on l.digest = v.lock_digest
         where v.account_id = $1 and v.id = $2");
     CODE = "select code from versions where account_id = $1 and id = $2";
+    LOCK = "select l.text from versions v join locks l on l.digest = v.lock_digest
+        where v.account_id = $1 and v.id = $2";
     IMPORT_LOG = "select import_log from versions where account_id = $1 and id = $2";
     LIST = concat!("select ", columns!(), " from versions v
         join functions f on f.id = v.function_id
@@ -182,6 +192,8 @@ pub struct Runnable {
     pub version: Version,
     /// Sealed under the version's id.
     pub code: Vec<u8>,
+    /// The text of its lock.
+    pub lock_text: Option<String>,
 }
 
 /// By id, with its code and names; of a deleted function too.
@@ -202,6 +214,7 @@ pub async fn runnable(
             function: get(row, "function_name")?,
             version: read(row)?,
             code: get(row, "code")?,
+            lock_text: get(row, "lock_text")?,
         })
     };
     row.as_ref().map(read).transpose()
@@ -220,6 +233,21 @@ pub async fn code(
         .row(client, &[&account.uuid(), &version.uuid()])
         .await?;
     row.as_ref().map(|row| get(row, "code")).transpose()
+}
+
+/// What a version's requirements were resolved to; `None` where there are none, or not yet.
+///
+/// # Errors
+/// Where PostgreSQL does not answer.
+pub async fn lock(
+    client: &impl GenericClient,
+    account: AccountId,
+    version: VersionId,
+) -> Result<Option<String>, DbError> {
+    let row = LOCK
+        .row(client, &[&account.uuid(), &version.uuid()])
+        .await?;
+    row.as_ref().map(|row| get(row, "text")).transpose()
 }
 
 /// What a version's import printed, sealed under its id; `None` where nothing, or no version.
@@ -310,6 +338,8 @@ pub(super) fn read(row: &Row) -> Result<Version, DbError> {
         max_attempts: optional("max_attempts")?,
         reason: get(row, "reason")?,
         single_use: optional_word(row, "single_use", SingleUse::parse)?,
+        requirements: get(row, "requirements")?,
+        lock: optional_digest(row, "lock_digest")?.map(LockDigest::from_bytes),
         created_at: get(row, "created_at")?,
         built_at: get(row, "built_at")?,
     })

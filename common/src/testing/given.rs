@@ -108,6 +108,20 @@ pub async fn building(
     name: &FunctionName,
     code: &str,
 ) -> (FunctionId, VersionId) {
+    building_with(database, (account, namespace), name, (code, &[])).await
+}
+
+/// A version with requirements that waits to be built.
+///
+/// # Panics
+/// Where it cannot be published.
+pub async fn building_with(
+    database: &TestDatabase,
+    (account, namespace): (AccountId, NamespaceId),
+    name: &FunctionName,
+    (code, requirements): (&str, &[&str]),
+) -> (FunctionId, VersionId) {
+    let requirements: Vec<String> = requirements.iter().map(|text| (*text).to_owned()).collect();
     let (function, version) = (FunctionId::new(&SystemClock), VersionId::new(&SystemClock));
     let sealed = database
         .vault(Role::Api)
@@ -134,6 +148,8 @@ pub async fn building(
         memory_mib: 128,
         concurrency: None,
         max_attempts: None,
+        requirements: &requirements,
+        lock: None,
         now: SystemClock.now(),
     };
     let mut client = database.connect(Role::Api).client().await.unwrap();

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jail::{Code, FailureCode, Host, Layer, Sandbox};
-use nix::fcntl::{Flock, FlockArg};
 
 use crate::world::{IMPORT, LIMITS, failure, host, output, run, sandbox};
 
@@ -163,15 +162,15 @@ async fn a_directory_is_locked_as_long_as_a_sandbox_may_use_it() {
 
 fn may_remove(directory: &Path) -> bool {
     let file = File::open(directory).unwrap();
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok()
+    file.try_lock().is_ok()
 }
 
 #[tokio::test]
 async fn a_directory_that_is_being_removed_is_no_layer() {
     let host = host();
     let site = Site::new("going", &[]);
-    let file = File::open(&site.0).unwrap();
-    let _removing = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
+    let removing = File::open(&site.0).unwrap();
+    removing.try_lock().unwrap();
     assert!(host.layer(&site.0).await.is_err());
     assert!(host.layer(&site.0.join("not-there")).await.is_err());
 }

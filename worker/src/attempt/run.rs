@@ -87,7 +87,7 @@ async fn prepare(
         .map_err(AttemptError::Input)?;
     let taken = worker
         .sandboxes
-        .take(Kind::from(entry), &version.code)
+        .take(Kind::from(entry), &version, timeout)
         .await
         .map_err(AttemptError::Sandbox)?;
     let sandbox = match taken {

@@ -71,6 +71,21 @@ pub(super) fn found(verdict: Verdict, log: String) -> Found {
     }
 }
 
+/// Packages that can't be had, in the resolver's words.
+pub(super) fn refused(words: String) -> Found {
+    let failure = Failure::new(ErrorCode::ImportError, words);
+    Found {
+        broken: Some(BrokenKind::Packages),
+        reason: Some(json(&Reason {
+            failure: &failure,
+            line: None,
+            column: None,
+            file: None,
+        })),
+        ..Found::default()
+    }
+}
+
 /// The jail's word for it, as the row has it.
 const fn left(left: jail::SingleUse) -> SingleUse {
     match left {
@@ -140,6 +155,7 @@ impl Found {
             reason: seal(Purpose::Reason, self.reason.as_deref())?,
             import_log: seal(Purpose::ImportLog, log)?,
             single_use: self.single_use,
+            lock: None,
         })
     }
 }

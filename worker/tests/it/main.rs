@@ -7,5 +7,6 @@ mod builds;
 mod calls;
 mod host;
 mod odd;
+mod packages;
 mod servers;
 mod survives;

@@ -17,6 +17,7 @@ use crate::fault::Away as _;
 use crate::fields::Fields;
 use crate::problem::{FieldError, Problem};
 use crate::publishing::{self, Draft, Place, file_pointer, schema_text};
+use crate::requirements;
 use crate::routes::{Answer, json, namespaces};
 
 pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
@@ -109,7 +110,7 @@ async fn expected(
 
 fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
     let mut fields = Fields::of(body)?;
-    fields.not_yet(&["requirements", "network", "env", "retry", "secrets"]);
+    fields.not_yet(&["network", "env", "retry", "secrets"]);
     let source = take_source(&mut fields);
     let description = fields.text("description", limits::DESCRIPTION_BYTES);
     let input_schema = take_schema(&mut fields, "input_schema");
@@ -117,6 +118,7 @@ fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
     let tags = fields
         .texts("tags", limits::TAGS, limits::TAG_BYTES)
         .unwrap_or_default();
+    let requirements = requirements::take(&mut fields);
     let annotations = take_annotations(&mut fields);
     let (mut timeout_ms, mut memory_mib, mut concurrency) = (None, None, None);
     if let Some(mut wanted) = fields.object("limits") {
@@ -135,6 +137,8 @@ fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
         output_schema,
         annotations,
         tags,
+        requirements,
+        lock: None,
         timeout_ms: timeout_ms.unwrap_or(plan.timeout_ms),
         memory_mib: memory_mib.unwrap_or(plan.memory_mib),
         concurrency,
@@ -245,10 +249,10 @@ mod tests {
 
     #[test]
     fn what_comes_later_says_so() {
-        let body = json!({"code": "", "requirements": ["x"], "retry": {}});
+        let body = json!({"code": "", "network": {}, "retry": {}});
         let (code, pointers) = errors(body);
         assert_eq!(code, "not_available_yet");
-        assert_eq!(pointers, ["/requirements", "/retry"]);
+        assert_eq!(pointers, ["/network", "/retry"]);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
         output_schema: old.output_schema,
         annotations: old.annotations,
         tags: old.tags,
+        requirements: old.requirements,
+        // The very packages of then, whatever the index has by now.
+        lock: old.lock,
         timeout_ms: old.timeout_ms.min(plan.timeout_ms),
         memory_mib: old.memory_mib.min(plan.memory_mib),
         concurrency: old.concurrency.map(|most| most.min(plan.concurrency)),

@@ -3,6 +3,7 @@
 //!
 //! - `echo`: the input · `fail`: an exception · `say <json>`: that JSON
 //! - `hold`: runs until [`Worker::release`], then answers `"released"`
+//! - requirements: `absent` can't be had, others come to the version's own number
 //! - `LEAVES`: its import prints and leaves a thread
 //! - `SYNTAX`: is no Python; in one of several files, `a/b.py` is none · `schema <json>`: `echo`, with that inferred schema
 
@@ -19,6 +20,7 @@ use common::entry::Entry;
 use common::execution::{Ending, ErrorCode, Failure, FinalState, Logs, SealedOutcome};
 use common::ids::{AccountId, ExecutionId, ProcessId, VersionId};
 use common::limits;
+use common::packages::Lock;
 use common::queue::{
     self, CancelOrders, Finish, Finished, Leased, Links, Partition, Reader, StreamKind, Taken,
 };
@@ -169,7 +171,22 @@ impl Worker {
             built.reason = Some(self.sealed(account, (Purpose::Reason, id), &reason).await);
             built.broken = Some(BrokenKind::Syntax);
         }
+        self.resolve(building, &mut built).await;
         built
+    }
+
+    /// Requirements come to the number of the version, and `absent` to nothing.
+    async fn resolve(&self, building: &Building, built: &mut Built) {
+        let (account, version) = (building.account, &building.version);
+        if version.requirements.iter().any(|name| name == "absent") {
+            let reason = json!({"message": "absent was not found"}).to_string();
+            let place = (Purpose::Reason, version.id.uuid());
+            built.reason = Some(self.sealed(account, place, &reason).await);
+            built.broken = Some(BrokenKind::Packages);
+        } else if !version.requirements.is_empty() && building.lock_text.is_none() {
+            let line = |name: &String| format!("{name}=={}\n", version.number);
+            built.lock = Some(Lock::of(version.requirements.iter().map(line).collect()));
+        }
     }
 
     async fn run(&self, stream: StreamKind) {

@@ -45,6 +45,8 @@ impl Publisher {
             memory_mib: 64,
             concurrency: Some(2),
             max_attempts: Some(1),
+            requirements: &[],
+            lock: None,
             now: SystemClock.now(),
         };
         change(&mut wanted);

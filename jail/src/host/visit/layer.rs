@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, MsFlags, mount as mount_fs, umount2};
 
 use super::{Home, VisitError, Visitor};
@@ -22,7 +21,7 @@ pub struct Layer(Arc<Mounted>);
 struct Mounted {
     at: PathBuf,
     visitor: Visitor,
-    _lock: Flock<File>,
+    _lock: File,
 }
 
 impl Layer {
@@ -43,8 +42,8 @@ pub(super) fn mount(
     visitor: Visitor,
 ) -> Result<Layer, VisitError> {
     let lock = File::open(directory).map_err(|error| VisitError::Io("open the layer", error))?;
-    let lock = Flock::lock(lock, FlockArg::LockSharedNonblock)
-        .map_err(|(_, error)| VisitError::Step("lock the layer", error))?;
+    lock.try_lock_shared()
+        .map_err(|error| VisitError::Io("lock the layer", error.into()))?;
     home.layers += 1;
     let at = home.place.join("layers").join(home.layers.to_string());
     let made = overlay(&at, directory);

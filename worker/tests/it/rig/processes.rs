@@ -62,6 +62,7 @@ impl Rig {
             .env("PATCHBAY_STATE_DIR", &state)
             .env("PATCHBAY_ROOTFS", from_environment("PATCHBAY_ROOTFS"))
             .env("PATCHBAY_NSJAIL", from_environment("PATCHBAY_NSJAIL"))
+            .env("PATCHBAY_UV", from_environment("PATCHBAY_UV"))
             .env("PATCHBAY_ADMIN_LISTEN", &admin)
             .env("PATCHBAY_GENERIC_POOL", "1")
             .env("PATCHBAY_LOG", "info,worker=debug")

@@ -1,0 +1,129 @@
+//! Packages a version asks for: each line one requirement by name (PEP 508), and
+//! nothing else that a resolver would understand.
+
+use std::str::FromStr as _;
+
+use common::limits;
+use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
+
+use crate::fields::Fields;
+
+/// The field `requirements`: normalised, sorted, each once.
+pub(crate) fn take(fields: &mut Fields) -> Vec<String> {
+    let texts = fields.texts(
+        "requirements",
+        limits::REQUIREMENTS,
+        limits::REQUIREMENT_BYTES,
+    );
+    let mut requirements = Vec::new();
+    for (index, text) in texts.unwrap_or_default().iter().enumerate() {
+        match normalised(text) {
+            Ok(requirement) => requirements.push(requirement),
+            Err(what) => fields.wrong(&format!("requirements/{index}"), what),
+        }
+    }
+    requirements.sort_unstable();
+    requirements.dedup();
+    requirements
+}
+
+fn normalised(text: &str) -> Result<String, String> {
+    // A line of its own for the resolver, whatever the grammar thinks of it.
+    if text.contains(char::is_control) {
+        return Err("one requirement, on one line".to_owned());
+    }
+    if text.trim_start().starts_with('-') {
+        return Err("options are not taken; the index is the operator's choice".to_owned());
+    }
+    let requirement = Requirement::<VerbatimUrl>::from_str(text)
+        .map_err(|error| format!("no requirement of PEP 508: {}", error.message))?;
+    if let Some(VersionOrUrl::Url(_)) = requirement.version_or_url {
+        return Err("packages are named, not fetched from an address or a path".to_owned());
+    }
+    Ok(requirement.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn taken(requirements: &serde_json::Value) -> (Vec<String>, Vec<String>) {
+        let mut fields = Fields::of(json!({"requirements": requirements})).unwrap();
+        let taken = take(&mut fields);
+        let pointers = match fields.finish() {
+            Ok(()) => Vec::new(),
+            Err(problem) => problem
+                .errors()
+                .iter()
+                .map(|error| error.pointer.clone())
+                .collect(),
+        };
+        (taken, pointers)
+    }
+
+    #[test]
+    fn equal_requirements_are_one_in_one_order() {
+        let asked = json!([
+            "Requests >= 2,<3",
+            "numpy",
+            "requests<3,>=2",
+            "zope.interface[Test]"
+        ]);
+        let (taken, _) = taken(&asked);
+        assert_eq!(taken.len(), 3, "{taken:?}");
+        assert_eq!(taken[0], "numpy");
+        assert!(taken[1].starts_with("requests"));
+        assert!(taken[2].starts_with("zope-interface[test]"));
+    }
+
+    #[test]
+    fn markers_are_kept() {
+        let (taken, _) = taken(&json!(["tomli; python_version < \"3.0\""]));
+        assert!(
+            taken[0].contains("python_") && taken[0].contains("tomli"),
+            "{taken:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_at_its_place() {
+        for wrong in [
+            "--index-url http://127.0.0.1/",
+            "-r /etc/passwd",
+            " -e .",
+            "./wheel.whl",
+            "/etc/passwd",
+            "x.whl",
+            "six @ https://example.org/six.whl",
+            "six @ file:///etc/passwd",
+            "six @ git+https://example.org/six",
+            "https://example.org/six.whl",
+            "six\n--pre",
+            "six\r--pre",
+            "six --hash=sha256:aa",
+            "six # comment",
+            "six==",
+            "six; os_name ==",
+            "${HOME}",
+            "a b",
+        ] {
+            let (_, pointers) = taken(&json!(["numpy", wrong]));
+            assert_eq!(pointers, ["/requirements/1"], "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn there_are_bounds_on_their_number_and_length() {
+        let many = |count: usize| json!((0..count).map(|n| format!("p{n}")).collect::<Vec<_>>());
+        assert_eq!(taken(&many(limits::REQUIREMENTS)).1, [""; 0]);
+        assert_eq!(taken(&many(limits::REQUIREMENTS + 1)).1, ["/requirements"]);
+        let long = |length: usize| json!(["a".repeat(length)]);
+        assert_eq!(taken(&long(limits::REQUIREMENT_BYTES)).1, [""; 0]);
+        assert_eq!(
+            taken(&long(limits::REQUIREMENT_BYTES + 1)).1,
+            ["/requirements/0"]
+        );
+    }
+}

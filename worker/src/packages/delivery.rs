@@ -1,0 +1,385 @@
+//! Takes the installed files out of a build sandbox, over a socket, and decides about
+//! each: what comes is the word of whatever a package made of its installer.
+//!
+//! **What always holds.** Nothing is written outside the directory: a path is plain and
+//! relative, every folder of it is one that was made here, and links are made last, so
+//! no write goes through one. No link leads out. Bytes and files are counted before
+//! they are written.
+
+use std::collections::HashSet;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::path::{Component, Path, PathBuf};
+
+const HEADER: usize = 1 + 2 + 8;
+/// The kernel's longest path, less than enough to stand below any directory of ours.
+const PATH_BYTES: usize = 1_024;
+const BLOCK: u64 = 4_096;
+
+/// What a layer may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) bytes: u64,
+    pub(super) files: u64,
+}
+
+/// What was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) bytes: u64,
+    pub(super) files: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error("the packages take more than {0} MiB")]
+    Bytes(u64),
+    #[error("the packages have more than {0} files")]
+    Files(u64),
+    #[error("a package has a file that can't be kept: {0}")]
+    Path(String),
+    #[error("a package has a link that leads out of it: {0}")]
+    Link(String),
+    #[error("a package has a file of an unknown kind: {0}")]
+    Kind(String),
+    #[error("the files did not arrive whole")]
+    Stream(#[source] io::Error),
+    #[error("the files can't be stored")]
+    Store(#[source] io::Error),
+}
+
+impl DeliveryError {
+    /// Whether it says something about the packages, not about us.
+    pub(super) const fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Stream(_) | Self::Store(_))
+    }
+}
+
+/// Takes everything until the end mark and answers it. `into` is empty and nobody
+/// else's; what is in it after an error is to be removed.
+pub(super) fn take(
+    stream: &mut (impl Read + Write),
+    into: &Path,
+    bounds: Bounds,
+) -> Result<Taken, DeliveryError> {
+    let mut delivery = Delivery {
+        into,
+        bounds,
+        taken: Taken::default(),
+        folders: HashSet::new(),
+        links: Vec::new(),
+    };
+    while delivery.take_one(stream)? {}
+    for (path, target) in std::mem::take(&mut delivery.links) {
+        symlink(target, into.join(path)).map_err(DeliveryError::Store)?;
+    }
+    stream.write_all(b"K").map_err(DeliveryError::Stream)?;
+    Ok(delivery.taken)
+}
+
+struct Delivery<'a> {
+    into: &'a Path,
+    bounds: Bounds,
+    taken: Taken,
+    folders: HashSet<PathBuf>,
+    links: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Delivery<'_> {
+    /// `false` at the end.
+    fn take_one(&mut self, stream: &mut impl Read) -> Result<bool, DeliveryError> {
+        let mut header = [0; HEADER];
+        stream
+            .read_exact(&mut header)
+            .map_err(DeliveryError::Stream)?;
+        let [kind, p0, p1, body @ ..] = header;
+        if kind == b'E' {
+            return Ok(false);
+        }
+        let length = u64::from_be_bytes(body);
+        let name = text(stream, usize::from(u16::from_be_bytes([p0, p1])))?;
+        let path = plain(&name).ok_or_else(|| DeliveryError::Path(name.clone()))?;
+        self.count(length)?;
+        self.make_folders(&path)?;
+        match kind {
+            b'F' => self.write(stream, &path, (0o644, length)),
+            b'X' => self.write(stream, &path, (0o755, length)),
+            b'L' => {
+                let bounded = usize::try_from(length).unwrap_or(usize::MAX);
+                let target = text(stream, bounded)?;
+                if !stays_inside(&path, &target) {
+                    return Err(DeliveryError::Link(name));
+                }
+                self.links.push((path, target.into()));
+                Ok(())
+            }
+            _ => Err(DeliveryError::Kind(name)),
+        }?;
+        Ok(true)
+    }
+
+    /// As a disk counts: whole blocks, and one for the name.
+    fn count(&mut self, length: u64) -> Result<(), DeliveryError> {
+        self.taken.files += 1;
+        let blocks = length.div_ceil(BLOCK).max(1);
+        self.taken.bytes = blocks
+            .checked_mul(BLOCK)
+            .and_then(|bytes| bytes.checked_add(self.taken.bytes))
+            .filter(|bytes| *bytes <= self.bounds.bytes)
+            .ok_or(DeliveryError::Bytes(self.bounds.bytes >> 20))?;
+        if self.taken.files > self.bounds.files {
+            return Err(DeliveryError::Files(self.bounds.files));
+        }
+        Ok(())
+    }
+
+    fn make_folders(&mut self, path: &Path) -> Result<(), DeliveryError> {
+        let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        else {
+            return Ok(());
+        };
+        if self.folders.contains(folder) {
+            return Ok(());
+        }
+        self.make_folders(folder)?;
+        // Not `create_dir_all`: a file of that name is no folder.
+        fs::create_dir(self.into.join(folder)).map_err(DeliveryError::Store)?;
+        self.folders.insert(folder.to_owned());
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        stream: &mut impl Read,
+        path: &Path,
+        (mode, length): (u32, u64),
+    ) -> Result<(), DeliveryError> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(self.into.join(path))
+            .map_err(DeliveryError::Store)?;
+        let mut left = length;
+        let mut piece = vec![0; 128 << 10];
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+            let read = stream
+                .read(&mut piece[..most])
+                .map_err(DeliveryError::Stream)?;
+            if read == 0 {
+                return Err(DeliveryError::Stream(io::ErrorKind::UnexpectedEof.into()));
+            }
+            file.write_all(&piece[..read])
+                .map_err(DeliveryError::Store)?;
+            left -= read as u64;
+        }
+        Ok(())
+    }
+}
+
+/// A path or a link's target.
+fn text(stream: &mut impl Read, length: usize) -> Result<String, DeliveryError> {
+    if length > PATH_BYTES {
+        return Err(DeliveryError::Path(format!("a name of {length} bytes")));
+    }
+    let mut bytes = vec![0; length];
+    stream
+        .read_exact(&mut bytes)
+        .map_err(DeliveryError::Stream)?;
+    String::from_utf8(bytes).map_err(|error| {
+        DeliveryError::Path(String::from_utf8_lossy(error.as_bytes()).into_owned())
+    })
+}
+
+/// The path, where it names a place below a directory and nothing else.
+fn plain(name: &str) -> Option<PathBuf> {
+    let path = Path::new(name);
+    let is_plain = !name.is_empty()
+        && !name.contains('\0')
+        && path.components().all(|part| matches!(part, Component::Normal(_)))
+        // `components` passes over `.` and doubled slashes.
+        && path.components().count() == name.split('/').count();
+    is_plain.then(|| path.to_owned())
+}
+
+/// Whether a link at `path` to `target` leads to a place in the same tree, as its text
+/// says; a folder on the way that is a link itself is told by its own text.
+fn stays_inside(path: &Path, target: &str) -> bool {
+    let mut depth = path.components().count() - 1;
+    for part in Path::new(target).components() {
+        match part {
+            Component::Normal(_) => depth += 1,
+            Component::ParentDir if depth > 0 => depth -= 1,
+            Component::CurDir => {}
+            _ => return false,
+        }
+    }
+    !target.is_empty() && !target.contains('\0')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        bytes: 1 << 20,
+        files: 10,
+    };
+
+    /// A stream with what was answered behind what is read.
+    struct Stream {
+        given: Cursor<Vec<u8>>,
+        answered: Vec<u8>,
+    }
+
+    impl Read for Stream {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.given.read(into)
+        }
+    }
+
+    impl Write for Stream {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.answered.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn one(kind: u8, name: &[u8], body: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![kind];
+        bytes.extend(u16::try_from(name.len()).unwrap().to_be_bytes());
+        bytes.extend((body.len() as u64).to_be_bytes());
+        [&bytes, name, body].concat()
+    }
+
+    fn deliver(test: &str, parts: &[Vec<u8>]) -> (Folder, Result<Taken, DeliveryError>) {
+        let name = format!("pbt-delivery-{}-{test}", std::process::id());
+        let folder = Folder(std::env::temp_dir().join(name));
+        fs::create_dir(&folder.0).unwrap();
+        let mut given = parts.concat();
+        given.extend(one(b'E', b"", b""));
+        let mut stream = Stream {
+            given: Cursor::new(given),
+            answered: Vec::new(),
+        };
+        let taken = take(&mut stream, &folder.0, BOUNDS);
+        assert_eq!(taken.is_ok(), stream.answered == b"K");
+        (folder, taken)
+    }
+
+    #[test]
+    fn files_folders_and_inner_links_arrive() {
+        let parts = [
+            one(b'F', b"a/b/c.py", b"x = 1"),
+            one(b'X', b"bin/tool", b"#!"),
+            one(b'L', b"a/b/d.py", b"../b/c.py"),
+            one(b'F', b"empty", b""),
+        ];
+        let (folder, taken) = deliver("arrive", &parts);
+        assert_eq!(taken.unwrap().files, 4);
+        assert_eq!(fs::read(folder.0.join("a/b/d.py")).unwrap(), b"x = 1");
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(folder.0.join("bin/tool"))
+            .unwrap()
+            .permissions();
+        assert_eq!(mode.mode() & 0o111, 0o111);
+    }
+
+    #[test]
+    fn no_path_leads_out() {
+        let long = "a".repeat(PATH_BYTES + 1);
+        for name in [
+            "",
+            "/etc/passwd",
+            "../a",
+            "a/../../b",
+            "a/..",
+            "./a",
+            "a//b",
+            "a/",
+            "a\0b",
+            ".",
+            &long,
+        ] {
+            let (_folder, taken) = deliver("paths", &[one(b'F', name.as_bytes(), b"x")]);
+            assert!(
+                matches!(taken, Err(DeliveryError::Path(_))),
+                "{name:?}: {taken:?}"
+            );
+        }
+        let (_folder, taken) = deliver("bytes", &[one(b'F', b"\xff", b"x")]);
+        assert!(matches!(taken, Err(DeliveryError::Path(_))));
+    }
+
+    #[test]
+    fn no_link_leads_out_and_none_is_written_through() {
+        for target in ["/etc/passwd", "../x", "b/../../x", "", "/"] {
+            let (_folder, taken) = deliver("links", &[one(b'L', b"a", target.as_bytes())]);
+            assert!(
+                matches!(taken, Err(DeliveryError::Link(_))),
+                "{target:?}: {taken:?}"
+            );
+        }
+        let through = [one(b'L', b"a", b"b"), one(b'F', b"a/c", b"x")];
+        let (folder, taken) = deliver("through", &through);
+        assert!(matches!(taken, Err(DeliveryError::Store(_))), "{taken:?}");
+        assert!(!folder.0.join("b").exists());
+    }
+
+    #[test]
+    fn a_name_is_written_once_and_a_file_is_no_folder() {
+        for second in [one(b'F', b"a", b"y"), one(b'F', b"a/b", b"y")] {
+            let (folder, taken) = deliver("twice", &[one(b'F', b"a", b"x"), second]);
+            assert!(matches!(taken, Err(DeliveryError::Store(_))), "{taken:?}");
+            assert_eq!(fs::read(folder.0.join("a")).unwrap(), b"x");
+        }
+    }
+
+    #[test]
+    fn bytes_and_files_are_bounded_before_they_are_written() {
+        let whole = usize::try_from(BOUNDS.bytes).unwrap();
+        let (_folder, taken) = deliver("most", &[one(b'F', b"a", &vec![0; whole])]);
+        assert_eq!(taken.unwrap().bytes, BOUNDS.bytes);
+        let more = [one(b'F', b"a", &vec![0; whole]), one(b'F', b"b", b"")];
+        let (folder, taken) = deliver("more", &more);
+        assert!(matches!(taken, Err(DeliveryError::Bytes(1))), "{taken:?}");
+        assert!(!folder.0.join("b").exists());
+        // A length that no body has.
+        let mut liar = one(b'F', b"a", b"");
+        liar[3..11].copy_from_slice(&u64::MAX.to_be_bytes());
+        let (_folder, taken) = deliver("liar", &[liar]);
+        assert!(matches!(taken, Err(DeliveryError::Bytes(_))), "{taken:?}");
+        let many = |count: u64| (0..count).map(|n| one(b'F', n.to_string().as_bytes(), b""));
+        let (_folder, taken) = deliver("many", &many(BOUNDS.files).collect::<Vec<_>>());
+        assert_eq!(taken.unwrap().files, BOUNDS.files);
+        let (_folder, taken) = deliver("too-many", &many(BOUNDS.files + 1).collect::<Vec<_>>());
+        assert!(matches!(taken, Err(DeliveryError::Files(_))), "{taken:?}");
+    }
+
+    #[test]
+    fn half_a_delivery_and_strange_kinds_are_refused() {
+        let (_folder, taken) = deliver("kind", &[one(b'?', b"fifo", b"")]);
+        assert!(matches!(taken, Err(DeliveryError::Kind(_))), "{taken:?}");
+        let mut half = one(b'F', b"a", b"xyz");
+        half[10] = 200;
+        let (_folder, taken) = deliver("half", &[half]);
+        assert!(matches!(taken, Err(DeliveryError::Stream(_))), "{taken:?}");
+    }
+}
