@@ -33,8 +33,8 @@ use crate::packages::PackagesError;
 use crate::versions::code_of;
 use crate::worker::Worker;
 
-/// Builds at once in one process.
-const AT_ONCE: usize = 2;
+/// Builds at once in one process; fewer of them may install packages ([`crate::packages`]).
+const AT_ONCE: usize = 4;
 /// Between two looks for versions nobody announced.
 const LOOK: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(5);

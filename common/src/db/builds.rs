@@ -58,7 +58,10 @@ statements! {
         where v.id = (select w.id from versions w
             where w.status = 'building'
                 and (w.build_lease_until is null or w.build_lease_until <= $2)
-            order by w.created_at, w.id limit 1 for update skip locked)
+            order by exists (select from versions o where o.account_id = w.account_id
+                    and o.status = 'building' and o.build_lease_until > $2),
+                w.created_at, w.id
+            limit 1 for update skip locked)
         returning v.account_id, v.code, v.build_attempts,
             (select a.plan from accounts a where a.id = v.account_id) as plan,
             (select l.text from locks l where l.digest = v.lock_digest) as lock_text, ",
@@ -86,7 +89,8 @@ statements! {
             where c.id = f.current_version_id and c.number > $3)";
 }
 
-/// Claims the version that has waited longest, until `now + lease`.
+/// Claims the version that has waited longest, until `now + lease`; one of an account
+/// that has none being built goes first, so that one account's many keep nobody waiting.
 ///
 /// # Errors
 /// Where PostgreSQL does not answer.

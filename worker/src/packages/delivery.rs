@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 
 const HEADER: usize = 1 + 2 + 8;
@@ -146,7 +146,10 @@ impl Delivery<'_> {
         }
         self.make_folders(folder)?;
         // Not `create_dir_all`: a file of that name is no folder.
-        fs::create_dir(self.into.join(folder)).map_err(DeliveryError::Store)?;
+        let path = self.into.join(folder);
+        fs::create_dir(&path)
+            .and_then(|()| open_to_all(&path, 0o755))
+            .map_err(DeliveryError::Store)?;
         self.folders.insert(folder.to_owned());
         Ok(())
     }
@@ -160,8 +163,11 @@ impl Delivery<'_> {
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(mode)
             .open(self.into.join(path))
+            .and_then(|file| {
+                open_to_all(&self.into.join(path), mode)?;
+                Ok(file)
+            })
             .map_err(DeliveryError::Store)?;
         let mut left = length;
         let mut piece = vec![0; 128 << 10];
@@ -179,6 +185,11 @@ impl Delivery<'_> {
         }
         Ok(())
     }
+}
+
+/// Sandboxes read it under other uids, whatever this process' umask is.
+pub(super) fn open_to_all(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 /// A path or a link's target.
@@ -286,6 +297,8 @@ mod tests {
 
     #[test]
     fn files_folders_and_inner_links_arrive() {
+        // Of a service that keeps its files to itself.
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
         let parts = [
             one(b'F', b"a/b/c.py", b"x = 1"),
             one(b'X', b"bin/tool", b"#!"),
@@ -295,11 +308,10 @@ mod tests {
         let (folder, taken) = deliver("arrive", &parts);
         assert_eq!(taken.unwrap().files, 4);
         assert_eq!(fs::read(folder.0.join("a/b/d.py")).unwrap(), b"x = 1");
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(folder.0.join("bin/tool"))
-            .unwrap()
-            .permissions();
-        assert_eq!(mode.mode() & 0o111, 0o111);
+        for (path, mode) in [("bin/tool", 0o755), ("a/b", 0o755), ("empty", 0o644)] {
+            let there = fs::metadata(folder.0.join(path)).unwrap().permissions();
+            assert_eq!(there.mode() & 0o777, mode, "{path}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ use std::time::SystemTime;
 use common::packages::LockDigest;
 use uuid::Uuid;
 
+use super::delivery::open_to_all;
+
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {step} in {place}")]
 pub struct StoreError {
@@ -96,7 +98,9 @@ impl Store {
     pub(super) fn begin(&self) -> Result<New, StoreError> {
         let failed = self.failed("begin a layer");
         let path = self.directory.join(format!(".new-{}", Uuid::now_v7()));
-        fs::create_dir(&path).map_err(&failed)?;
+        fs::create_dir(&path)
+            .and_then(|()| open_to_all(&path, 0o755))
+            .map_err(&failed)?;
         let lock = File::open(&path).map_err(&failed)?;
         lock.try_lock().map_err(|error| failed(error.into()))?;
         Ok(New { path, _lock: lock })

@@ -7,6 +7,7 @@ use common::db::builds::{self, Building, Built};
 use common::db::versions::{self, BrokenKind, EntryPoint, Status};
 use common::db::{Client, functions};
 use common::ids::{ProcessId, VersionId};
+use common::packages::Lock;
 use common::testing::given::{self, Tenant};
 use common::testing::{self, Role, TestDatabase};
 use jiff::{Timestamp, ToSpan as _};
@@ -89,6 +90,42 @@ async fn one_builder_has_a_version_until_its_lease_is_over_and_then_is_refused()
     assert!(builds.finish(version, two, &built).await);
     assert!(!builds.finish(version, two, &built).await, "it is built");
     assert_eq!(builds.current().await, version);
+}
+
+#[tokio::test]
+async fn one_account_s_many_versions_keep_no_other_s_waiting() {
+    let mut builds = Builds::new().await;
+    let another = given::tenant(&builds.database).await;
+    let (first, second) = (builds.publish().await, builds.publish().await);
+    builds.tenant = another;
+    let other = builds.publish().await;
+    let me = process();
+    let mut order = Vec::new();
+    for _ in 0..3 {
+        order.push(builds.claim(me, builds.now).await.unwrap().version.id);
+    }
+    assert_eq!(order, [first, other, second]);
+}
+
+#[tokio::test]
+async fn a_lock_is_kept_with_its_version_and_shared_by_equal_ones() {
+    let mut builds = Builds::new().await;
+    let lock = Lock::of("six==1.17.0 \\\n    --hash=sha256:aa\n".to_owned());
+    let built = Built {
+        lock: Some(lock.clone()),
+        ..Built::default()
+    };
+    let me = process();
+    for _ in 0..2 {
+        let version = builds.publish().await;
+        let claimed = builds.claim(me, builds.now).await.unwrap();
+        assert_eq!(claimed.lock_text, None);
+        assert!(builds.finish(version, me, &built).await);
+        assert_eq!(builds.version(version).await.lock, Some(lock.digest));
+        let account = builds.tenant.account;
+        let found = versions::runnable(&builds.worker, account, version).await;
+        assert_eq!(found.unwrap().unwrap().lock_text, Some(lock.text.clone()));
+    }
 }
 
 #[tokio::test]

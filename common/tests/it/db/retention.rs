@@ -46,6 +46,32 @@ async fn a_deleted_functions_code_goes_after_a_day_and_its_name_after_the_execut
 }
 
 #[tokio::test]
+async fn a_lock_goes_with_the_last_version_that_has_it() {
+    let database = testing::database().await;
+    let tenant = given::tenant(&database).await;
+    let owner = database.connect(Role::Owner).client().await.unwrap();
+    let client = database.connect(Role::Scheduler).client().await.unwrap();
+    let locks = "insert into locks (digest, text, created_at)
+        select sha256(n::text::bytea), n::text, '2029-01-01' from generate_series(1, 2) n";
+    owner.execute(locks, &[]).await.unwrap();
+    let used = "update versions set lock_digest = sha256('1') where id = $1";
+    owner
+        .execute(used, &[&tenant.version.uuid()])
+        .await
+        .unwrap();
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let late = at("2029-01-02T00:00:01Z");
+    assert_eq!(purge(&client, at("2029-01-02T00:00:00Z")).await, 0);
+    assert_eq!(purge(&client, late).await, 1);
+    assert_eq!(count(&owner, "locks").await, 1);
+    owner
+        .execute("update versions set lock_digest = null", &[])
+        .await
+        .unwrap();
+    assert_eq!(purge(&client, late).await, 1);
+}
+
+#[tokio::test]
 async fn keys_and_tokens_go_after_their_time_a_batch_at_once() {
     let database = testing::database().await;
     let tenant = given::tenant(&database).await;
