@@ -15,7 +15,8 @@ use super::client::{Client, request};
 use super::figures::Slice;
 use super::load::{Caller, closed_loop, micros};
 use super::machine::{self, Usage};
-use super::patchbay::{self, Async, Mcp, Sync};
+use super::packages::{self, Imports};
+use super::patchbay::{self, Async, Mcp, PLUS_ONE, Sync};
 use super::setting::Setting;
 
 /// A case and how many call at once.
@@ -31,8 +32,16 @@ pub(super) enum Case {
     Durable(usize),
     AcceptAlone(usize),
     Fdatasync,
-    FirstCall,
+    FirstCall(Imports),
     Mcp(usize),
+    /// One call each tenth of a second.
+    Spaced(Imports),
+    /// As many callers of a function with packages.
+    Crowd(usize),
+    /// A ready sandbox made a version's own, without its first call.
+    Bind {
+        layer: bool,
+    },
 }
 
 impl Case {
@@ -49,7 +58,13 @@ impl Case {
         Self::Sync(64),
         Self::Mcp(1),
         Self::Mcp(16),
-        Self::FirstCall,
+        Self::FirstCall(Imports::Nothing),
+        Self::FirstCall(Imports::Pandas),
+        Self::Spaced(Imports::Nothing),
+        Self::Spaced(Imports::Pandas),
+        Self::Crowd(16),
+        Self::Bind { layer: false },
+        Self::Bind { layer: true },
         Self::Fdatasync,
         Self::AcceptAlone(64),
         Self::Durable(1),
@@ -66,7 +81,11 @@ impl Case {
             Self::Durable(n) => format!("durable 202, {n}"),
             Self::AcceptAlone(n) => format!("accept alone, {n}"),
             Self::Fdatasync => "one fdatasync".to_owned(),
-            Self::FirstCall => "first call of a version".to_owned(),
+            Self::FirstCall(imports) => format!("first call, {}", imports.name()),
+            Self::Spaced(imports) => format!("spaced calls, {}", imports.name()),
+            Self::Crowd(n) => format!("sync {n}, {}", Imports::Pandas.name()),
+            Self::Bind { layer: false } => "bind, no layer".to_owned(),
+            Self::Bind { layer: true } => "bind, with a layer".to_owned(),
             Self::Mcp(n) => format!("mcp {n}"),
         }
     }
@@ -89,7 +108,7 @@ pub(super) async fn measure(
         Case::Sync(n) => {
             let mut callers = Vec::new();
             for _ in 0..n {
-                callers.push(Sync::connect(&setting.target, round).await?);
+                callers.push(Sync::connect(&setting.target, PLUS_ONE, round).await?);
             }
             system(setting, callers, span).await
         }
@@ -103,7 +122,17 @@ pub(super) async fn measure(
         Case::Durable(n) => durable(setting, n, span).await,
         Case::AcceptAlone(n) => accept_alone(setting, n, span).await,
         Case::Fdatasync => fdatasync(setting, span),
-        Case::FirstCall => first_calls(setting, round).await,
+        Case::FirstCall(imports) => packages::first_calls(setting, imports, round).await,
+        Case::Spaced(imports) => packages::spaced(setting, imports, span, round).await,
+        Case::Crowd(n) => {
+            packages::publish(&setting.target).await?;
+            let mut callers = Vec::new();
+            for _ in 0..n {
+                callers.push(Sync::connect(&setting.target, packages::FUNCTION, round).await?);
+            }
+            system(setting, callers, span).await
+        }
+        Case::Bind { layer } => packages::binds(setting, layer).await,
     }
 }
 
@@ -285,16 +314,5 @@ fn fdatasync(setting: &Setting, span: Duration) -> Result<Slice> {
     }
     slice.elapsed = began.elapsed();
     std::fs::remove_file(path)?;
-    Ok(slice)
-}
-
-async fn first_calls(setting: &Setting, round: u64) -> Result<Slice> {
-    let began = Instant::now();
-    let mut slice = Slice::default();
-    for at in 0..10 {
-        let took = patchbay::first_call(&setting.target, round * 10 + at + 1).await?;
-        slice.latencies_us.push(micros(took));
-    }
-    slice.elapsed = began.elapsed();
     Ok(slice)
 }

@@ -10,6 +10,7 @@ mod client;
 mod figures;
 mod load;
 mod machine;
+mod packages;
 mod patchbay;
 mod report;
 mod setting;

@@ -1,6 +1,8 @@
 //! Callers of a running Patchbay: synchronous, asynchronous, the first call of a
 //! new version, and over MCP. Every answer is checked.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +11,11 @@ use super::client::{Answer, Client, request};
 use super::load::Caller;
 
 /// The function that is measured: what it does costs next to nothing.
+pub(super) const PLUS_ONE: &str = "plus_one";
 const CODE: &str = "def main(n: int) -> int:\n    return n + 1\n";
+
+/// Installing packages is a part of it.
+const BUILT_WITHIN: Duration = Duration::from_secs(120);
 
 /// Where Patchbay is and the key to it.
 #[derive(Clone, Debug)]
@@ -56,7 +62,7 @@ impl Target {
             "making the namespace: {}",
             text(&made)
         );
-        self.publish("plus_one", CODE).await
+        self.publish(PLUS_ONE, json!({"code": CODE})).await
     }
 
     /// Revokes the key of this run.
@@ -68,18 +74,24 @@ impl Target {
         Ok(())
     }
 
-    async fn publish(&self, function: &str, code: &str) -> Result<()> {
+    /// Publishes a function and waits until it is ready: installing packages takes a while.
+    pub(super) async fn publish(&self, function: &str, body: Value) -> Result<()> {
         let path = format!("/v1/namespaces/{}/functions/{function}", self.namespace);
-        let put = self.send("PUT", &path, &json!({"code": code})).await?;
+        let mut told = self.send("PUT", &path, &body).await?;
         ensure!(
-            matches!(put.status, 200 | 201),
+            matches!(told.status, 200 | 201),
             "publishing: {}",
-            text(&put)
+            text(&told)
         );
+        let began = Instant::now();
+        while json(&told)?["status"] == "building" && began.elapsed() < BUILT_WITHIN {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            told = self.send("GET", &path, &Value::Null).await?;
+        }
         ensure!(
-            json(&put)?["status"] == "ready",
+            json(&told)?["status"] == "ready",
             "not ready: {}",
-            text(&put)
+            text(&told)
         );
         Ok(())
     }
@@ -100,11 +112,11 @@ fn json(answer: &Answer) -> Result<Value> {
 /// Asks for one execution of the function that is measured.
 async fn plus_one(
     client: &mut Client,
-    target: &Target,
+    (target, function): (&Target, &str),
     headers: &[(&str, String)],
     n: u64,
 ) -> Result<Answer> {
-    let path = target.executions("plus_one");
+    let path = target.executions(function);
     let body = format!("{{\"n\":{n}}}");
     let sent = request("POST", &path, &target.address, headers, &body);
     client.send(&sent).await
@@ -115,18 +127,25 @@ async fn plus_one(
 pub(super) struct Sync {
     client: Client,
     target: Target,
+    function: &'static str,
     /// Makes the keys of one slice different from those of all others.
     round: String,
 }
 
 impl Sync {
-    pub(super) async fn connect(target: &Target, round: u64) -> Result<Self> {
+    /// A caller of a function that gives `n` plus one.
+    pub(super) async fn connect(
+        target: &Target,
+        function: &'static str,
+        round: u64,
+    ) -> Result<Self> {
         let client = Client::connect(&target.address).await?;
         let started = std::process::id();
         let number = client.number();
         Ok(Self {
             client,
             target: target.clone(),
+            function,
             round: format!("{started}-{round}-{number}"),
         })
     }
@@ -139,7 +158,8 @@ impl Caller for Sync {
             ("Prefer", "wait=30".to_owned()),
             ("Idempotency-Key", format!("bench-{}-{n}", self.round)),
         ];
-        let answer = plus_one(&mut self.client, &self.target, &headers, n).await?;
+        let called = (&self.target, self.function);
+        let answer = plus_one(&mut self.client, called, &headers, n).await?;
         ensure!(answer.status == 200, "sync: {}", text(&answer));
         let execution: Finished = serde_json::from_slice(&answer.body)?;
         ensure!(execution.output == n + 1, "wrong output: {}", text(&answer));
@@ -182,7 +202,8 @@ impl Async {
 impl Caller for Async {
     async fn call(&mut self, n: u64) -> Result<()> {
         let headers = [("Authorization", self.target.bearer())];
-        let answer = plus_one(&mut self.client, &self.target, &headers, n).await?;
+        let called = (&self.target, PLUS_ONE);
+        let answer = plus_one(&mut self.client, called, &headers, n).await?;
         ensure!(answer.status == 202, "async: {}", text(&answer));
         let execution: Queued = serde_json::from_slice(&answer.body)?;
         ensure!(
@@ -200,14 +221,11 @@ impl Caller for Async {
 const SLEEPERS: usize = 75;
 
 /// Keeps every background slot of the account for about `span`; the sleepers' ids.
-pub(super) async fn fill_background(
-    target: &Target,
-    span: std::time::Duration,
-) -> Result<Vec<String>> {
+pub(super) async fn fill_background(target: &Target, span: Duration) -> Result<Vec<String>> {
     target
         .publish(
             "sleeper",
-            "import time\ndef main(s: float):\n    time.sleep(s)\n",
+            json!({"code": "import time\ndef main(s: float):\n    time.sleep(s)\n"}),
         )
         .await?;
     let mut ids = Vec::new();
@@ -251,27 +269,27 @@ pub(super) async fn wait_until_final(target: &Target, id: &str) -> Result<()> {
 }
 
 /// The first call of a version nobody has run: publishing is not measured.
-pub(super) async fn first_call(target: &Target, n: u64) -> Result<std::time::Duration> {
-    let name = format!("first_{n}");
-    target
-        .publish(
-            &name,
-            &format!("K = {n}\ndef main(n: int) -> int:\n    return n + K\n"),
-        )
-        .await?;
+///
+/// It adds `k` to its input.
+pub(super) async fn first_call(
+    target: &Target,
+    (name, k): (&str, u64),
+    body: Value,
+) -> Result<Duration> {
+    target.publish(name, body).await?;
     let mut client = Client::connect(&target.address).await?;
     let headers = [
         ("Authorization", target.bearer()),
         ("Prefer", "wait=30".to_owned()),
     ];
-    let path = target.executions(&name);
+    let path = target.executions(name);
     let sent = request("POST", &path, &target.address, &headers, "{\"n\":1}");
-    let asked = std::time::Instant::now();
+    let asked = Instant::now();
     let answer = client.send(&sent).await?;
     let took = asked.elapsed();
     ensure!(answer.status == 200, "first call: {}", text(&answer));
     ensure!(
-        json(&answer)?["output"] == json!(n + 1),
+        json(&answer)?["output"] == json!(k + 1),
         "wrong output: {}",
         text(&answer)
     );

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use super::Run;
 use super::cases::Case;
 use super::figures::Figures;
+use super::packages::Imports;
 
 /// Which way is good.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,7 +88,7 @@ pub(super) fn judge(run: &Run) -> Vec<Judged> {
     };
     let faults = run.of(many).and_then(|figures| figures.faults_per_call);
     let goal = |what, bound, value| Judged { what, bound, value };
-    vec![
+    let mut judged = vec![
         goal(
             "sync 1, p50 over that of fork floor 1",
             AtMost(1.3),
@@ -132,7 +133,42 @@ pub(super) fn judge(run: &Run) -> Vec<Judged> {
         goal(
             "first call of a version, p50 over spawn 1",
             AtMost(0.5),
-            run.ratio(Case::FirstCall, Case::Spawn(1), p50),
+            run.ratio(Case::FirstCall(Imports::Nothing), Case::Spawn(1), p50),
+        ),
+    ];
+    judged.extend(of_packages(run));
+    judged
+}
+
+/// What functions with packages are held to.
+fn of_packages(run: &Run) -> Vec<Judged> {
+    use Bound::{AtLeast, AtMost};
+    let p50 = |figures: &Figures| figures.p50_us;
+    let rate = |figures: &Figures| figures.rate;
+    let added = |with, without| {
+        let milliseconds = |case| run.of(case).map(|figures| figures.p50_us / 1_000.0);
+        Some(milliseconds(with)? - milliseconds(without)?)
+    };
+    let goal = |what, bound, value| Judged { what, bound, value };
+    vec![
+        goal(
+            "spaced calls, p50 with pandas over that with nothing imported",
+            AtMost(1.5),
+            run.ratio(
+                Case::Spaced(Imports::Pandas),
+                Case::Spaced(Imports::Nothing),
+                p50,
+            ),
+        ),
+        goal(
+            "sync 16, rate with pandas over that with nothing imported",
+            AtLeast(0.12),
+            run.ratio(Case::Crowd(16), Case::Sync(16), rate),
+        ),
+        goal(
+            "bind, milliseconds that a layer adds",
+            AtMost(1.0),
+            added(Case::Bind { layer: true }, Case::Bind { layer: false }),
         ),
     ]
 }
