@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backoff::jittered;
-use common::db::builds::{self, Building, Built};
+use common::db::builds::{self, Building, Built, Claim};
 use common::db::versions::BrokenKind;
 use common::db::{Client, DbError};
 use common::ids::VersionId;
@@ -33,7 +33,8 @@ use crate::packages::PackagesError;
 use crate::versions::code_of;
 use crate::worker::Worker;
 
-/// Builds at once in one process; fewer of them may install packages ([`crate::packages`]).
+/// Builds at once in one process; so that none waits for minutes, only some of them may
+/// be of versions that ask for packages.
 const AT_ONCE: usize = 4;
 /// Between two looks for versions nobody announced.
 const LOOK: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ enum BuildError {
     #[error("the code cannot be read")]
     Source(#[source] DamagedSource),
     #[error("the packages cannot be had")]
-    Packages(#[source] PackagesError),
+    Packages(#[source] Arc<PackagesError>),
     #[error("there is no sandbox")]
     Boot(#[source] BootError),
     #[error("the sandbox failed before the code was in it")]
@@ -68,6 +69,7 @@ enum BuildError {
 /// Builds what waits until the worker drains.
 pub async fn build_versions(worker: Arc<Worker>, announced: Arc<Notify>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
+    let package_places = Arc::new(Semaphore::new(packages::AT_ONCE));
     loop {
         let place = tokio::select! {
             biased;
@@ -76,7 +78,8 @@ pub async fn build_versions(worker: Arc<Worker>, announced: Arc<Notify>) {
         };
         let Ok(place) = place else { return };
         let woken = announced.notified();
-        if claim_one(&worker, place).await {
+        let packages = package_places.clone().try_acquire_owned().ok();
+        if claim_one(&worker, Places { place, packages }).await {
             continue;
         }
         tokio::select! {
@@ -87,19 +90,36 @@ pub async fn build_versions(worker: Arc<Worker>, announced: Arc<Notify>) {
     }
 }
 
+/// What a build holds while it lasts.
+struct Places {
+    #[expect(dead_code, reason = "held")]
+    place: OwnedSemaphorePermit,
+    /// Of a version that asks for packages, which may take minutes.
+    packages: Option<OwnedSemaphorePermit>,
+}
+
 /// Claims and begins one; `false` where there is none, or none to be had.
-async fn claim_one(worker: &Arc<Worker>, place: OwnedSemaphorePermit) -> bool {
+async fn claim_one(worker: &Arc<Worker>, mut places: Places) -> bool {
+    let claim = Claim {
+        process: worker.id,
+        now: worker.clock.now(),
+        lease: LEASE,
+        with_packages: places.packages.is_some(),
+    };
     let claimed = async {
         let client = worker.database.client().await?;
-        builds::claim(&client, worker.id, worker.clock.now(), LEASE).await
+        builds::claim(&client, &claim).await
     };
     match claimed.await {
         Ok(Some(building)) => {
+            if building.version.requirements.is_empty() {
+                places.packages = None;
+            }
             let worker = worker.clone();
             let builds = worker.attempts.clone();
             builds.spawn(async move {
                 build(&worker, &building).await;
-                drop(place);
+                drop(places);
             });
             true
         }
@@ -126,8 +146,12 @@ async fn build(worker: &Worker, building: &Building) {
         Err(error) => Err(error),
     };
     let Err(error) = result else { return };
-    let error = telemetry::chain(&error);
-    tracing::warn!(error, "a build came to nothing");
+    let text = telemetry::chain(&error);
+    tracing::warn!(error = text, "a build came to nothing");
+    if matches!(error, BuildError::Packages(_)) {
+        // It counts: the claim runs out, and after some such tries the version is broken.
+        return;
+    }
     worker.faults.wait(&worker.draining).await;
     release(worker, id).await;
 }

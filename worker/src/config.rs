@@ -46,7 +46,7 @@ pub struct JailConfig {
     /// `PATCHBAY_GENERIC_POOL`: sandboxes kept ready for any version; default 4, 1 to 64.
     pub generic: u32,
     /// `PATCHBAY_MAX_SANDBOXES`: sandboxes alive at once, ready ones included;
-    /// default 64, 2 to 1,000.
+    /// default 64, 2 to 996; four more may live while packages are installed.
     pub most: u32,
 }
 
@@ -95,7 +95,7 @@ impl Config {
                 rootfs: env.required("PATCHBAY_ROOTFS"),
                 nsjail: env.required("PATCHBAY_NSJAIL"),
                 generic: env.within("PATCHBAY_GENERIC_POOL", 4, 1..=64),
-                most: env.within("PATCHBAY_MAX_SANDBOXES", 64, 2..=1_000),
+                most: env.within("PATCHBAY_MAX_SANDBOXES", 64, 2..=996),
             },
             slots: SlotsConfig {
                 interactive: env.within("PATCHBAY_INTERACTIVE_SLOTS", 8, 1..=256),

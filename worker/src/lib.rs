@@ -100,7 +100,8 @@ impl Prepared {
             rootfs: config.jail.rootfs.clone(),
             nsjail: config.jail.nsjail.clone(),
             name: format!("worker {}", std::process::id()),
-            max_sandboxes: config.jail.most,
+            layers: vec![config.packages.layers.clone(), config.packages.uv.clone()],
+            max_sandboxes: config.jail.most + packages::SANDBOXES,
         })?;
         rights::give_up()?;
         Ok(Self { config, host })

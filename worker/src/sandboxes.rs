@@ -25,6 +25,7 @@ use common::ids::VersionId;
 use common::limits;
 use common::metrics::WorkerMetrics;
 use common::plan::{Plan, PlanLimits, Plans};
+use common::telemetry;
 use jail::{BootError, Failure, FailureCode, Layer, Limits, Pool, Sandbox, SandboxError};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -33,7 +34,10 @@ pub use evict::{Evicted, Memory};
 use shelf::Shelf;
 
 use crate::packages::{Packages, PackagesError, Refusal};
-use crate::versions::Loaded;
+use crate::versions::{Loaded, Versions};
+
+/// Between two tries while the package index is away.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Which executions may share a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +65,7 @@ pub enum TakeError {
     #[error("the sandbox failed before the code was in it")]
     Bind(#[source] SandboxError),
     #[error("the packages cannot be had")]
-    Packages(#[source] PackagesError),
+    Packages(#[source] Arc<PackagesError>),
 }
 
 /// A sandbox for one execution, or what importing the version came to.
@@ -83,6 +87,7 @@ impl Taken {
 pub struct SandboxesParts {
     pub generic: Pool,
     pub packages: Packages,
+    pub versions: Versions,
     /// Bound ones alive at once.
     pub most: usize,
     pub plans: Plans,
@@ -174,17 +179,39 @@ impl Sandboxes {
         version: &Loaded,
         patience: Duration,
     ) -> Result<Result<Option<Layer>, Failure>, TakeError> {
-        let Some(lock) = &version.lock else {
+        let Some(digest) = version.lock else {
             return Ok(Ok(None));
         };
         let most = self.0.parts.plans.of(kind.plan).packages_mib;
-        let wanted = self.0.parts.packages.layer(lock, most);
-        let Ok(had) = tokio::time::timeout(patience, wanted).await else {
-            let text = "the packages were still being installed when the time was up";
-            return Ok(Err(Failure::new(FailureCode::Timeout, text)));
-        };
-        let layer = had.map_err(TakeError::Packages)?;
-        Ok(layer.map_err(|Refusal(words)| Failure::new(FailureCode::ImportError, words)))
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            let lock = async || {
+                let lock = self.0.parts.versions.lock(version).await;
+                lock.map_err(PackagesError::Lock)
+            };
+            let wanted = self.0.parts.packages.layer(digest, most, lock);
+            let error = match tokio::time::timeout_at(until, wanted).await {
+                Err(_) => {
+                    let text = "the packages were still being installed when the time was up";
+                    return Ok(Err(Failure::new(FailureCode::Timeout, text)));
+                }
+                Ok(Ok(Ok(layer))) => return Ok(Ok(Some(layer))),
+                Ok(Ok(Err(Refusal(words)))) => {
+                    return Ok(Err(Failure::new(FailureCode::ImportError, words)));
+                }
+                Ok(Err(error)) if !error.is_unreachable() => {
+                    return Err(TakeError::Packages(error));
+                }
+                Ok(Err(error)) => error,
+            };
+            // The index is away: it may come back while this call has time.
+            let again = tokio::time::Instant::now() + AGAIN;
+            if again >= until {
+                let words = telemetry::chain(&error);
+                return Ok(Err(Failure::new(FailureCode::ImportError, words)));
+            }
+            tokio::time::sleep_until(again).await;
+        }
     }
 
     /// A generic one, for a build.

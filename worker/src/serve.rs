@@ -66,7 +66,8 @@ pub async fn run(prepared: Prepared, stops: Stops) -> Result<(), RunError> {
         host.clone(),
         clock.clone(),
         metrics.clone(),
-    )?;
+    )
+    .await?;
     let pool = Pool::start(host, generic);
     let (url, patience) = (config.database.url.clone(), config.drain);
     let made = Made {
@@ -140,10 +141,12 @@ async fn build(
         clock: clock.clone(),
         metrics: metrics.clone(),
     })?;
+    let versions = Versions::new(database.clone(), vault.clone());
     let most = config.jail.most.saturating_sub(config.jail.generic);
     let sandboxes = Sandboxes::new(SandboxesParts {
         generic: pool,
         packages: packages.clone(),
+        versions: versions.clone(),
         most: usize::try_from(most).unwrap_or(1),
         plans: config.plans.clone(),
         clock: clock.clone(),
@@ -163,7 +166,7 @@ async fn build(
         clock,
         client,
         links,
-        versions: Versions::new(database.clone(), vault.clone()),
+        versions,
         database,
         vault,
         leases,

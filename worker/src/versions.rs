@@ -13,7 +13,7 @@ use common::db::versions::{BrokenKind, Status};
 use common::db::{Database, DbError, versions};
 use common::execution::{ErrorCode, Failure};
 use common::ids::{AccountId, VersionId};
-use common::packages::Lock;
+use common::packages::{Lock, LockDigest};
 use common::source::{self, DamagedSource, Source};
 use common::vault::{Purpose, Vault, VaultError};
 use jail::Code;
@@ -39,8 +39,10 @@ pub struct Loaded {
     pub namespace: String,
     pub function: String,
     pub code: Code,
-    /// Its packages.
-    pub lock: Option<Lock>,
+    /// Which packages it has.
+    pub lock: Option<LockDigest>,
+    account: AccountId,
+    id: VersionId,
 }
 
 /// How a version stands.
@@ -200,8 +202,20 @@ impl Versions {
             namespace: found.namespace,
             function: found.function,
             code,
-            lock: found.lock_text.map(Lock::of),
+            lock: found.version.lock,
+            account,
+            id,
         })))
+    }
+
+    /// The list of a version's packages, which is long and seldom needed.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub async fn lock(&self, version: &Loaded) -> Result<Lock, DbError> {
+        let client = self.0.database.client().await?;
+        let text = versions::lock(&client, version.account, version.id).await?;
+        Ok(Lock::of(text.unwrap_or_default()))
     }
 
     /// A version changed, or is gone.

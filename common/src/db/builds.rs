@@ -30,6 +30,16 @@ pub struct Building {
     pub attempts: u32,
 }
 
+/// Who wants to build something, and for how long it is theirs.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    pub process: ProcessId,
+    pub now: Timestamp,
+    pub lease: Duration,
+    /// Versions that ask for packages too.
+    pub with_packages: bool,
+}
+
 /// What a build found. What is `None` stays as it was given.
 #[derive(Clone, Debug, Default)]
 pub struct Built {
@@ -56,7 +66,7 @@ statements! {
     CLAIM = concat!("update versions v set build_owner = $1, build_lease_until = $3,
             build_attempts = v.build_attempts + 1
         where v.id = (select w.id from versions w
-            where w.status = 'building'
+            where w.status = 'building' and ($4 or w.requirements = '{}')
                 and (w.build_lease_until is null or w.build_lease_until <= $2)
             order by exists (select from versions o where o.account_id = w.account_id
                     and o.status = 'building' and o.build_lease_until > $2),
@@ -89,18 +99,21 @@ statements! {
             where c.id = f.current_version_id and c.number > $3)";
 }
 
-/// Claims the version that has waited longest, until `now + lease`; one of an account
+/// Claims the version that has waited longest, for as long as the lease says; one of an account
 /// that has none being built goes first, so that one account's many keep nobody waiting.
 ///
 /// # Errors
 /// Where PostgreSQL does not answer.
 pub async fn claim(
     client: &impl GenericClient,
-    process: ProcessId,
-    now: Timestamp,
-    lease: Duration,
+    claim: &Claim,
 ) -> Result<Option<Building>, DbError> {
-    let params: super::statement::Params<'_> = &[&process.uuid(), &now, &until(now, lease)];
+    let params: super::statement::Params<'_> = &[
+        &claim.process.uuid(),
+        &claim.now,
+        &until(claim.now, claim.lease),
+        &claim.with_packages,
+    ];
     let Some(row) = CLAIM.row(client, params).await? else {
         return Ok(None);
     };

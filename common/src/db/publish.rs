@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::columns::{digest, get, id, int, word};
+use super::columns::{digest, get, id, int, optional_digest, word};
 use super::statement::statements;
 use super::versions::Status;
 use super::{Client, DbError, GenericClient, accounts, functions};
@@ -74,7 +74,7 @@ statements! {
     FUNCTION = "select id from functions
         where account_id = $1 and namespace_id = $2 and name = $3 and deleted_at is null
         for no key update";
-    NEWEST = "select v.id, v.number, v.status, v.body_digest,
+    NEWEST = "select v.id, v.number, v.status, v.body_digest, v.lock_digest,
             (select c.number from versions c where c.id = f.current_version_id) as current
         from functions f join versions v on v.function_id = f.id
         where f.account_id = $1 and f.id = $2 order by v.number desc limit 1";
@@ -176,7 +176,11 @@ async fn add(
         if expected.is_some() && expected != current.or(Some(number)) {
             return Ok(Published::Mismatch { current });
         }
-        if status != Status::Broken && digest(row, "body_digest")? == wanted.body_digest {
+        // A restored version wants the very packages of then.
+        let lock = optional_digest(row, "lock_digest")?.map(LockDigest::from_bytes);
+        let same_packages = wanted.lock.is_none() || wanted.lock == lock;
+        let same_body = digest(row, "body_digest")? == wanted.body_digest;
+        if status != Status::Broken && same_body && same_packages {
             return Ok(Published::Unchanged {
                 function,
                 version: id(row, "id", VersionId::from_uuid)?,

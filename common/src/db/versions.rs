@@ -127,11 +127,10 @@ statements! {
     BY_NUMBER = concat!("select ", columns!(), " from versions v
         join functions f on f.id = v.function_id
         where v.account_id = $1 and v.function_id = $2 and v.number = $3 and f.deleted_at is null");
-    RUNNABLE = concat!("select n.name as namespace_name, f.name as function_name, v.code,
-            l.text as lock_text, ", columns!(), " from versions v
+    RUNNABLE = concat!("select n.name as namespace_name, f.name as function_name, v.code, ",
+        columns!(), " from versions v
         join functions f on f.id = v.function_id
         join namespaces n on n.id = f.namespace_id
-        left join locks l on l.digest = v.lock_digest
         where v.account_id = $1 and v.id = $2");
     CODE = "select code from versions where account_id = $1 and id = $2";
     LOCK = "select l.text from versions v join locks l on l.digest = v.lock_digest
@@ -192,8 +191,6 @@ pub struct Runnable {
     pub version: Version,
     /// Sealed under the version's id.
     pub code: Vec<u8>,
-    /// The text of its lock.
-    pub lock_text: Option<String>,
 }
 
 /// By id, with its code and names; of a deleted function too.
@@ -214,7 +211,6 @@ pub async fn runnable(
             function: get(row, "function_name")?,
             version: read(row)?,
             code: get(row, "code")?,
-            lock_text: get(row, "lock_text")?,
         })
     };
     row.as_ref().map(read).transpose()

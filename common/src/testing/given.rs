@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::db::accounts::NewAccount;
-use crate::db::builds::{self, Built};
+use crate::db::builds::{self, Built, Claim};
 use crate::db::namespaces::{self, NewNamespace};
 use crate::db::publish::{self, Publish, Published};
 use crate::db::users::{self, NewUser};
@@ -188,8 +188,13 @@ async fn build(database: &TestDatabase, version: VersionId) {
     };
     loop {
         let now = SystemClock.now();
-        let lease = std::time::Duration::from_secs(10);
-        let claimed = builds::claim(&client, process, now, lease).await.unwrap();
+        let claim = Claim {
+            process,
+            now,
+            lease: std::time::Duration::from_secs(10),
+            with_packages: true,
+        };
+        let claimed = builds::claim(&client, &claim).await.unwrap();
         let claimed = claimed.expect("a version waits to be built").version.id;
         builds::finish(&mut client, claimed, process, &built, now)
             .await

@@ -85,11 +85,11 @@ impl Keeper {
     pub(crate) fn start(
         shop: Shop,
         rootfs: PathBuf,
-        state: PathBuf,
+        avoid: Vec<PathBuf>,
     ) -> Result<(Self, File, PathBuf), HostError> {
         let (orders, taken) = channel();
         let (told, answer) = channel();
-        let main = move || match prepare(&rootfs, &[&state, &shop.nsjail]) {
+        let main = move || match prepare(&rootfs, &avoid) {
             Ok((place, namespace)) => {
                 let _listener_gone = told.send(Ok((namespace, place.clone())));
                 serve(&shop, &place, &taken);
@@ -115,7 +115,7 @@ impl Keeper {
     }
 }
 
-fn prepare(rootfs: &Path, avoid: &[&Path]) -> Result<(PathBuf, File), HostError> {
+fn prepare(rootfs: &Path, avoid: &[PathBuf]) -> Result<(PathBuf, File), HostError> {
     let place = mounts::prepare(rootfs, avoid)?;
     let namespace = File::open("/proc/thread-self/ns/mnt").map_err(HostError::Thread)?;
     Ok((place, namespace))

@@ -39,10 +39,20 @@ pub struct HostConfig {
     pub rootfs: PathBuf,
     /// The nsjail binary.
     pub nsjail: PathBuf,
+    /// Where directories given to [`Host::layer`] are.
+    pub layers: Vec<PathBuf>,
     /// Names this worker in messages.
     pub name: String,
     /// Sandboxes alive at once, at most 1,000.
     pub max_sandboxes: u32,
+}
+
+impl HostConfig {
+    /// What must stay visible where the mounts are made.
+    fn not_to_be_hidden(&self) -> Vec<PathBuf> {
+        let own = [self.state_dir.clone(), self.nsjail.clone()];
+        own.into_iter().chain(self.layers.clone()).collect()
+    }
 }
 
 /// What keeps a host from running sandboxes.
@@ -160,7 +170,7 @@ impl Host {
             parents: parents.clone(),
         };
         let (keeper, mounts, place) =
-            Keeper::start(shop, config.rootfs.clone(), config.state_dir.clone())?;
+            Keeper::start(shop, config.rootfs.clone(), config.not_to_be_hidden())?;
         let visitor = Visitor::start(mounts, place)?;
         let (undertaker, finished) = Undertaker::start(block, parents, keeper.clone())?;
         Ok(Self {

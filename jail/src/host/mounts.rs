@@ -42,7 +42,7 @@ pub enum MountError {
 
 /// Gives the calling thread a mount namespace of its own and prepares it.
 /// Returns the directory that holds `root` and `dev`.
-pub(crate) fn prepare(rootfs: &Path, avoid: &[&Path]) -> Result<PathBuf, MountError> {
+pub(crate) fn prepare(rootfs: &Path, avoid: &[PathBuf]) -> Result<PathBuf, MountError> {
     let place = CANDIDATES
         .iter()
         .map(Path::new)

@@ -34,6 +34,7 @@ pub(crate) fn config() -> HostConfig {
         state_dir: std::env::temp_dir().join(&name),
         rootfs: place("PATCHBAY_ROOTFS"),
         nsjail: place("PATCHBAY_NSJAIL"),
+        layers: vec![std::env::temp_dir()],
         name,
         max_sandboxes: 8,
     }

@@ -49,6 +49,7 @@ impl Setting {
             state_dir: home.join("bench"),
             rootfs,
             nsjail,
+            layers: vec![home.join("bench")],
             name: "bench".to_owned(),
             max_sandboxes: 16,
         };

@@ -1,5 +1,6 @@
 //! The packages of a version that is being built.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::db::builds::Building;
@@ -9,6 +10,9 @@ use jail::Layer;
 use crate::packages::{PackagesError, Refusal};
 use crate::worker::Worker;
 
+/// Versions with requirements that are built at once.
+pub(super) use crate::packages::AT_ONCE;
+
 /// Between tries while the index is away; after the last, the version is broken and says so.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
@@ -17,7 +21,7 @@ pub(super) type Furnished = (Option<Lock>, Option<Layer>);
 
 /// Why there are none.
 pub(super) enum Unfurnished {
-    Ours(PackagesError),
+    Ours(Arc<PackagesError>),
     Refused(String),
 }
 
@@ -45,17 +49,28 @@ pub(super) async fn furnish(
 async fn once(
     worker: &Worker,
     building: &Building,
-) -> Result<Result<Furnished, Refusal>, PackagesError> {
+) -> Result<Result<Furnished, Refusal>, Arc<PackagesError>> {
     let requirements = &building.version.requirements;
     let lock = match &building.lock_text {
         Some(text) => Lock::of(text.clone()),
         None if requirements.is_empty() => return Ok(Ok((None, None))),
-        None => match worker.packages.resolve(requirements).await? {
+        None => match worker
+            .packages
+            .resolve(requirements)
+            .await
+            .map_err(Arc::new)?
+        {
             Ok(lock) => lock,
             Err(refusal) => return Ok(Err(refusal)),
         },
     };
     let most = worker.plans.of(building.plan).packages_mib;
-    let layer = worker.packages.layer(&lock, most).await?;
-    Ok(layer.map(|layer| (Some(lock), layer)))
+    if lock.is_empty() {
+        return Ok(Ok((None, None)));
+    }
+    let layer = worker
+        .packages
+        .layer(lock.digest, most, async || Ok(lock.clone()))
+        .await?;
+    Ok(layer.map(|layer| (Some(lock), Some(layer))))
 }

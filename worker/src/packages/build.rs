@@ -5,7 +5,7 @@
 //! brings is run in it: wheels are unpacked, and their files compiled.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use jail::{
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
+use super::config::PackagesConfig;
 use super::delivery::{self, Bounds, DeliveryError, Taken};
 use super::index::Way;
 
@@ -45,10 +45,8 @@ pub enum StepError {
     Resolver(#[source] jail::VisitError),
     #[error("the way to the package index cannot be opened")]
     Way(#[source] std::io::Error),
-    #[error("the installer failed: {} {}", .0.code.as_str(), .0.message)]
+    #[error("the installer does not start: {} {}", .0.code.as_str(), .0.message)]
     Installer(Box<Failure>),
-    #[error("the installer told nothing that is known")]
-    Told,
     #[error("the package index cannot be reached: {0}")]
     Unreachable(String),
     #[error("the installed files cannot be kept")]
@@ -73,13 +71,11 @@ enum Told {
 #[derive(Debug)]
 pub(super) struct Builds {
     pub(super) host: Host,
-    /// The only file of its directory.
-    pub(super) uv: PathBuf,
-    pub(super) index: String,
-    pub(super) hosts: Arc<BTreeSet<String>>,
+    resolver: Layer,
+    index: String,
+    hosts: Arc<BTreeSet<String>>,
     /// Of one step.
-    pub(super) time: Duration,
-    pub(super) resolver: OnceCell<Layer>,
+    time: Duration,
 }
 
 /// What a step may take.
@@ -107,6 +103,18 @@ impl Step<'_> {
 }
 
 impl Builds {
+    pub(super) async fn new(config: PackagesConfig, host: Host) -> Result<Self, StepError> {
+        // The only file of its directory.
+        let directory = config.uv.parent().unwrap_or(Path::new("/"));
+        Ok(Self {
+            resolver: host.layer(directory).await.map_err(StepError::Resolver)?,
+            host,
+            index: config.index,
+            hosts: Arc::new(config.hosts),
+            time: config.time,
+        })
+    }
+
     /// The list with hashes that requirements come to.
     pub(super) async fn resolve(&self, text: &str) -> Result<Result<String, Refusal>, StepError> {
         let step = Step {
@@ -117,14 +125,9 @@ impl Builds {
             into: None,
         };
         match self.run(&step).await? {
-            Ok((Told::Lock(lock), _)) if lock.len() > limits::LOCK_BYTES => {
-                let most = limits::LOCK_BYTES >> 20;
-                Ok(Err(Refusal(format!(
-                    "the list of packages with their hashes is longer than {most} MiB"
-                ))))
-            }
+            Ok((Told::Lock(lock), _)) if lock.len() > limits::LOCK_BYTES => Ok(Err(too_long())),
             Ok((Told::Lock(lock), _)) => Ok(Ok(lock)),
-            Ok(_) => Err(StepError::Told),
+            Ok(_) => Ok(Err(nothing_known())),
             Err(refusal) => Ok(Err(refusal)),
         }
     }
@@ -149,7 +152,7 @@ impl Builds {
         };
         match self.run(&step).await? {
             Ok((Told::Files(_), Some(taken))) => Ok(Ok(taken)),
-            Ok(_) => Err(StepError::Told),
+            Ok(_) => Ok(Err(nothing_known())),
             Err(refusal) => Ok(Err(refusal)),
         }
     }
@@ -169,7 +172,7 @@ impl Builds {
             input: input.as_bytes(),
             context: Context::default(),
             timeout: step.time,
-            output_bytes: limits::LOCK_BYTES * 2,
+            output_bytes: 2 * limits::LOCK_BYTES,
         });
         let (done, taken) = beside(running, &delivery, step).await?;
         conclude(step, &way, done.map_err(StepError::Sandbox)?, taken)
@@ -180,16 +183,8 @@ impl Builds {
         &self,
         step: &Step<'_>,
     ) -> Result<(Sandbox, TcpListener, TcpListener), StepError> {
-        let resolver = self
-            .resolver
-            .get_or_try_init(async || {
-                let directory = self.uv.parent().unwrap_or(Path::new("/"));
-                self.host.layer(directory).await
-            })
-            .await
-            .map_err(StepError::Resolver)?;
         let generic = self.host.boot().await.map_err(StepError::Boot)?;
-        let generic = generic.with(Some(resolver.clone()));
+        let generic = generic.with(Some(self.resolver.clone()));
         let listen = async |port| {
             let listener = generic.listen(port).await.map_err(StepError::Sandbox)?;
             TcpListener::from_std(listener).map_err(StepError::Way)
@@ -263,7 +258,10 @@ fn conclude(
         None => None,
     };
     let told = match done.result {
-        Ok(body) => serde_json::from_slice(&body).map_err(|_| StepError::Told)?,
+        Ok(body) => match serde_json::from_slice(&body) {
+            Ok(told) => told,
+            Err(_) => return Ok(Err(nothing_known())),
+        },
         Err(failure) if failure.code == FailureCode::Timeout => {
             let seconds = step.time.as_secs();
             let what = step.name;
@@ -274,7 +272,14 @@ fn conclude(
         Err(failure) if failure.code == FailureCode::OutOfMemory || is_full(&failure.message) => {
             return refused(step.too_large());
         }
-        Err(failure) => return Err(StepError::Installer(Box::new(failure))),
+        Err(failure) if failure.code == FailureCode::OutputTooLarge => {
+            return Ok(Err(too_long()));
+        }
+        // Whatever else ended it, packages did: the next try would end the same.
+        Err(failure) => {
+            let (what, message) = (step.name, plain(&failure.message));
+            return refused(format!("to {what} the packages failed: {message}"));
+        }
     };
     match told {
         Told::Refused(_) if way.is_used_up() => {
@@ -282,12 +287,37 @@ fn conclude(
             refused(format!("more than {most} MiB were downloaded"))
         }
         Told::Refused(words) if is_full(&words) => refused(step.too_large()),
-        Told::Refused(words) if way.has_failed() || words.contains("status server error") => {
+        Told::Refused(words) if way.has_failed() || is_passing(&words) => {
             Err(StepError::Unreachable(plain(&words)))
         }
         Told::Refused(words) => refused(plain(&words)),
         told => Ok(Ok((told, taken))),
     }
+}
+
+fn too_long() -> Refusal {
+    let most = limits::LOCK_BYTES >> 20;
+    Refusal(format!(
+        "the list of packages with their hashes is longer than {most} MiB"
+    ))
+}
+
+fn nothing_known() -> Refusal {
+    Refusal("the installer told nothing that is known".to_owned())
+}
+
+/// The resolver's words for what may be well the next time.
+fn is_passing(words: &str) -> bool {
+    const PASSING: [&str; 7] = [
+        "status server error",
+        "(408 ",
+        "(425 ",
+        "(429 ",
+        "error sending request",
+        "timed out",
+        "connection reset",
+    ];
+    PASSING.iter().any(|passing| words.contains(passing))
 }
 
 fn is_full(words: &str) -> bool {

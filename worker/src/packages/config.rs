@@ -46,12 +46,25 @@ impl PackagesConfig {
             None if index == PYPI => own.into_iter().chain([PYPI_FILES.to_owned()]).collect(),
             None => own.into_iter().collect(),
         };
+        for host in &hosts {
+            let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+            if !matches!(port, Some(Ok(_))) {
+                env.wrong(format!("PATCHBAY_PACKAGE_HOSTS: {host} has no port"));
+            }
+        }
         let layers: Option<PathBuf> = env.optional("PATCHBAY_LAYERS_DIR");
+        let layers = layers.unwrap_or_else(|| state_dir.join("layers"));
+        let uv: PathBuf = env.required("PATCHBAY_UV");
+        for (name, path) in [("PATCHBAY_UV", &uv), ("PATCHBAY_LAYERS_DIR", &layers)] {
+            if path.is_relative() && !path.as_os_str().is_empty() {
+                env.wrong(format!("{name} is no absolute path"));
+            }
+        }
         Self {
-            uv: env.required("PATCHBAY_UV"),
+            uv,
             index,
             hosts,
-            layers: layers.unwrap_or_else(|| state_dir.join("layers")),
+            layers,
             layers_mib: env.within("PATCHBAY_LAYERS_MIB", 16_384, 256..=16_777_216),
             time: Duration::from_secs(
                 env.within("PATCHBAY_INSTALL_SECONDS", 300, 5..=3_600)
@@ -110,6 +123,18 @@ mod tests {
         let listed = ("PATCHBAY_PACKAGE_HOSTS", "a:1, B:2,");
         assert_eq!(hosts(&[own, listed]), ["a:1", "b:2"]);
         assert_eq!(read(&[]).0.layers, Path::new("/s/layers"));
+    }
+
+    #[test]
+    fn paths_are_absolute_and_hosts_have_ports() {
+        for (name, value) in [
+            ("PATCHBAY_UV", "uv"),
+            ("PATCHBAY_LAYERS_DIR", "layers"),
+            ("PATCHBAY_PACKAGE_HOSTS", "pypi.org"),
+            ("PATCHBAY_PACKAGE_HOSTS", "pypi.org:https"),
+        ] {
+            assert!(!read(&[(name, value)]).1, "{name}={value}");
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //!
 //! **What always holds.** Nothing is written outside the directory: a path is plain and
 //! relative, every folder of it is one that was made here, and links are made last, so
-//! no write goes through one. No link leads out. Bytes and files are counted before
-//! they are written.
+//! no write goes through one. No link leads out. Bytes, files and folders are counted
+//! before they are written.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
@@ -16,6 +16,7 @@ const HEADER: usize = 1 + 2 + 8;
 /// The kernel's longest path, less than enough to stand below any directory of ours.
 const PATH_BYTES: usize = 1_024;
 const BLOCK: u64 = 4_096;
+const PIECE: usize = 128 << 10;
 
 /// What a layer may take.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +70,7 @@ pub(super) fn take(
         taken: Taken::default(),
         folders: HashSet::new(),
         links: Vec::new(),
+        piece: vec![0; PIECE],
     };
     while delivery.take_one(stream)? {}
     for (path, target) in std::mem::take(&mut delivery.links) {
@@ -84,6 +86,13 @@ struct Delivery<'a> {
     taken: Taken,
     folders: HashSet<PathBuf>,
     links: Vec<(PathBuf, PathBuf)>,
+    piece: Vec<u8>,
+}
+
+/// A file that is announced.
+struct Announced {
+    mode: u32,
+    length: u64,
 }
 
 impl Delivery<'_> {
@@ -103,8 +112,14 @@ impl Delivery<'_> {
         self.count(length)?;
         self.make_folders(&path)?;
         match kind {
-            b'F' => self.write(stream, &path, (0o644, length)),
-            b'X' => self.write(stream, &path, (0o755, length)),
+            b'F' => {
+                let mode = 0o644;
+                self.write(stream, &path, &Announced { mode, length })
+            }
+            b'X' => {
+                let mode = 0o755;
+                self.write(stream, &path, &Announced { mode, length })
+            }
             b'L' => {
                 let bounded = usize::try_from(length).unwrap_or(usize::MAX);
                 let target = text(stream, bounded)?;
@@ -145,6 +160,7 @@ impl Delivery<'_> {
             return Ok(());
         }
         self.make_folders(folder)?;
+        self.count(0)?;
         // Not `create_dir_all`: a file of that name is no folder.
         let path = self.into.join(folder);
         fs::create_dir(&path)
@@ -155,11 +171,13 @@ impl Delivery<'_> {
     }
 
     fn write(
-        &self,
+        &mut self,
         stream: &mut impl Read,
         path: &Path,
-        (mode, length): (u32, u64),
+        file: &Announced,
     ) -> Result<(), DeliveryError> {
+        let mut left = file.length;
+        let mode = file.mode;
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -169,17 +187,15 @@ impl Delivery<'_> {
                 Ok(file)
             })
             .map_err(DeliveryError::Store)?;
-        let mut left = length;
-        let mut piece = vec![0; 128 << 10];
         while left > 0 {
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE);
             let read = stream
-                .read(&mut piece[..most])
+                .read(&mut self.piece[..most])
                 .map_err(DeliveryError::Stream)?;
             if read == 0 {
                 return Err(DeliveryError::Stream(io::ErrorKind::UnexpectedEof.into()));
             }
-            file.write_all(&piece[..read])
+            file.write_all(&self.piece[..read])
                 .map_err(DeliveryError::Store)?;
             left -= read as u64;
         }
@@ -217,19 +233,15 @@ fn plain(name: &str) -> Option<PathBuf> {
     is_plain.then(|| path.to_owned())
 }
 
-/// Whether a link at `path` to `target` leads to a place in the same tree, as its text
-/// says; a folder on the way that is a link itself is told by its own text.
+/// Whether a link at `path` to `target` leads to a place in the same tree: up no further
+/// than to its top, then only down. From further down another link might lead elsewhere.
 fn stays_inside(path: &Path, target: &str) -> bool {
-    let mut depth = path.components().count() - 1;
-    for part in Path::new(target).components() {
-        match part {
-            Component::Normal(_) => depth += 1,
-            Component::ParentDir if depth > 0 => depth -= 1,
-            Component::CurDir => {}
-            _ => return false,
-        }
-    }
-    !target.is_empty() && !target.contains('\0')
+    let depth = path.components().count() - 1;
+    let parts: Vec<Component<'_>> = Path::new(target).components().collect();
+    let is_up = |part: &&Component<'_>| matches!(part, Component::ParentDir);
+    let up = parts.iter().take_while(is_up).count();
+    let is_down = |part: &Component<'_>| matches!(part, Component::Normal(_));
+    up <= depth && up < parts.len() && parts[up..].iter().all(is_down) && !target.contains('\0')
 }
 
 #[cfg(test)]
@@ -306,7 +318,7 @@ mod tests {
             one(b'F', b"empty", b""),
         ];
         let (folder, taken) = deliver("arrive", &parts);
-        assert_eq!(taken.unwrap().files, 4);
+        assert_eq!(taken.unwrap().files, 7, "four, and three folders");
         assert_eq!(fs::read(folder.0.join("a/b/d.py")).unwrap(), b"x = 1");
         for (path, mode) in [("bin/tool", 0o755), ("a/b", 0o755), ("empty", 0o644)] {
             let there = fs::metadata(folder.0.join(path)).unwrap().permissions();
@@ -342,7 +354,7 @@ mod tests {
 
     #[test]
     fn no_link_leads_out_and_none_is_written_through() {
-        for target in ["/etc/passwd", "../x", "b/../../x", "", "/"] {
+        for target in ["/etc/passwd", "../x", "b/../../x", "", "/", "b/../c", ".."] {
             let (_folder, taken) = deliver("links", &[one(b'L', b"a", target.as_bytes())]);
             assert!(
                 matches!(taken, Err(DeliveryError::Link(_))),
@@ -365,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_and_files_are_bounded_before_they_are_written() {
+    fn bytes_files_and_folders_are_bounded_before_they_are_written() {
         let whole = usize::try_from(BOUNDS.bytes).unwrap();
         let (_folder, taken) = deliver("most", &[one(b'F', b"a", &vec![0; whole])]);
         assert_eq!(taken.unwrap().bytes, BOUNDS.bytes);
@@ -381,6 +393,10 @@ mod tests {
         let many = |count: u64| (0..count).map(|n| one(b'F', n.to_string().as_bytes(), b""));
         let (_folder, taken) = deliver("many", &many(BOUNDS.files).collect::<Vec<_>>());
         assert_eq!(taken.unwrap().files, BOUNDS.files);
+        let deep = "a/".repeat(10) + "b";
+        let (folder, taken) = deliver("deep", &[one(b'F', deep.as_bytes(), b"")]);
+        assert!(matches!(taken, Err(DeliveryError::Files(_))), "{taken:?}");
+        assert!(!folder.0.join(&deep).exists());
         let (_folder, taken) = deliver("too-many", &many(BOUNDS.files + 1).collect::<Vec<_>>());
         assert!(matches!(taken, Err(DeliveryError::Files(_))), "{taken:?}");
     }

@@ -116,7 +116,8 @@ impl Way {
     ) -> io::Result<()> {
         let mut piece = vec![0; PIECE];
         loop {
-            let read = from.read(&mut piece).await?;
+            let read = from.read(&mut piece).await;
+            let read = read.inspect_err(|_| self.failed.store(true, Ordering::Relaxed))?;
             self.came.fetch_add(read as u64, Ordering::Relaxed);
             if read == 0 || self.is_used_up() {
                 return to.shutdown().await;

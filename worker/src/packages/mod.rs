@@ -11,44 +11,44 @@
 //!
 //! **What always holds.** No code of a package runs outside a sandbox, and none at all
 //! while it is installed. A layer is whole or not there. What a layer takes is within
-//! the plan's bound, in bytes and files, and so is what is downloaded for it. Layers
-//! nobody uses go when there are too many ([`store`]).
+//! the plan's bound, in bytes and files, and so is what is downloaded for it. One
+//! install serves all who wait for it, and goes on when they leave. Layers nobody uses
+//! go when there are too many ([`store`]).
 //!
 //! **What it doesn't do.** It keeps no downloads: a cache that builds could write to
-//! would carry from one tenant to another.
+//! would carry from one tenant to another. An install is cut where the process ends;
+//! what it left is removed at the next start.
 
 mod build;
 mod config;
 mod delivery;
 mod index;
+mod mounted;
 mod store;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use common::clock::SharedClock;
+use common::db::DbError;
 use common::metrics::WorkerMetrics;
 use common::packages::{Lock, LockDigest};
 use jail::{Host, Layer, VisitError};
-use tokio::sync::{Mutex as AsyncMutex, OnceCell, Semaphore};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use build::Builds;
 pub use build::{Refusal, StepError};
 pub use config::PackagesConfig;
 pub use delivery::DeliveryError;
+use mounted::{Mounted, MountedLayers};
 pub use store::StoreError;
 use store::{Found, Store};
 
 /// Installs at once in one process: each may take some gigabytes of memory.
-const AT_ONCE: usize = 2;
-/// Layers kept mounted without a sandbox that uses them.
-const MOUNTED: usize = 64;
-/// Not used for so long, a layer is unmounted where room is made.
-const IDLE: Duration = Duration::from_secs(600);
-/// A layer's use is noted no more often than this.
-const TOUCH: Duration = Duration::from_secs(60);
+pub(crate) const AT_ONCE: usize = 2;
+/// Sandboxes of this module alive at once: installs, and as many that resolve.
+pub(crate) const SANDBOXES: u32 = 4;
 
 /// Packages that can't be had through no fault of theirs.
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +57,14 @@ pub enum PackagesError {
     Step(#[from] StepError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the disk has no room for layers")]
+    NoRoom,
+    #[error("the lock cannot be read")]
+    Lock(#[source] DbError),
     #[error("the layer cannot be mounted")]
     Mount(#[source] VisitError),
-    #[error("the task that installs ended early")]
-    Task(#[source] tokio::task::JoinError),
+    #[error("a task that installs ended early")]
+    Ended,
 }
 
 impl PackagesError {
@@ -70,6 +74,11 @@ impl PackagesError {
         matches!(self, Self::Step(StepError::Unreachable(_)))
     }
 }
+
+/// What came of wanting a layer: the outer error is ours, the inner one the user's.
+type Had = Result<Result<Layer, Refusal>, Arc<PackagesError>>;
+/// A layer, and the bytes it may take.
+type Wanted = (LockDigest, u64);
 
 /// The packages of this host. Handles share them.
 #[derive(Clone, Debug)]
@@ -81,46 +90,31 @@ struct Shared {
     store: Store,
     clock: SharedClock,
     metrics: WorkerMetrics,
-    mounted: Mutex<HashMap<LockDigest, Mounted>>,
-    /// One task at a time finds or installs a layer.
-    turns: Mutex<HashMap<LockDigest, Arc<AsyncMutex<()>>>>,
+    mounted: Mutex<MountedLayers>,
+    /// Layers that are being found or installed, and where their end is told.
+    coming: Mutex<HashMap<Wanted, watch::Receiver<Option<Had>>>>,
     places: Semaphore,
     installing: TaskTracker,
 }
 
-#[derive(Clone, Debug)]
-struct Mounted {
-    layer: Layer,
-    bytes: u64,
-    used: Duration,
-    touched: Duration,
-}
-
 impl Packages {
     /// # Errors
-    /// Where the directory of layers can't be made.
-    pub fn open(
+    /// Where the directory of layers can't be made or the resolver isn't there.
+    pub async fn open(
         config: PackagesConfig,
         host: Host,
         clock: SharedClock,
         metrics: WorkerMetrics,
     ) -> Result<Self, PackagesError> {
         let most = u64::from(config.layers_mib) << 20;
-        let builds = Builds {
-            host,
-            uv: config.uv,
-            index: config.index,
-            hosts: Arc::new(config.hosts),
-            time: config.time,
-            resolver: OnceCell::new(),
-        };
+        let store = Store::open(config.layers.clone(), most)?;
         Ok(Self(Arc::new(Shared {
-            builds,
-            store: Store::open(config.layers, most)?,
+            builds: Builds::new(config, host).await?,
+            store,
             clock,
             metrics,
             mounted: Mutex::default(),
-            turns: Mutex::default(),
+            coming: Mutex::default(),
             places: Semaphore::new(AT_ONCE),
             installing: TaskTracker::new(),
         })))
@@ -139,39 +133,62 @@ impl Packages {
         Ok(resolved.map(Lock::of))
     }
 
-    /// The layer of a lock that may take `most` MiB, installed now if it isn't there;
-    /// `None` where there is nothing to install. An install that was begun goes on if
-    /// whoever asked for it doesn't wait.
+    /// The layer of a lock that may take `most` MiB, installed now if it isn't there.
+    /// `text` is asked for the lock itself where that is needed. An install that was
+    /// begun goes on if whoever asked for it doesn't wait.
     ///
     /// # Errors
     /// What is ours; the inner error is the user's to mend.
     pub async fn layer(
         &self,
-        lock: &Lock,
+        digest: LockDigest,
         most_mib: u32,
-    ) -> Result<Result<Option<Layer>, Refusal>, PackagesError> {
-        let most = u64::from(most_mib) << 20;
-        if let Some(mounted) = self.used(lock.digest) {
-            return Ok(mounted.within(most));
+        text: impl AsyncFnOnce() -> Result<Lock, PackagesError>,
+    ) -> Had {
+        let wanted = (digest, u64::from(most_mib) << 20);
+        if let Some(mounted) = self.used(digest) {
+            return Ok(mounted.within(wanted.1));
         }
-        if lock.is_empty() {
-            return Ok(Ok(None));
+        let coming = self.coming().get(&wanted).cloned();
+        let mut coming = match coming {
+            Some(coming) => coming,
+            None => {
+                let lock = text().await.map_err(Arc::new)?;
+                self.bring(lock, wanted)
+            }
+        };
+        let had = coming.wait_for(Option::is_some).await;
+        had.map_or_else(
+            |_| Err(Arc::new(PackagesError::Ended)),
+            |had| had.clone().unwrap_or(Err(Arc::new(PackagesError::Ended))),
+        )
+    }
+
+    /// Begins to find or install a layer, unless another has.
+    fn bring(&self, lock: Lock, wanted: Wanted) -> watch::Receiver<Option<Had>> {
+        let mut all = self.coming();
+        if let Some(coming) = all.get(&wanted) {
+            return coming.clone();
         }
-        let (this, lock) = (self.clone(), lock.clone());
-        let obtaining = self
-            .0
-            .installing
-            .spawn(async move { this.obtain(&lock, most).await });
-        obtaining.await.map_err(PackagesError::Task)?
+        let (told, coming) = watch::channel(None);
+        all.insert(wanted, coming.clone());
+        drop(all);
+        let begun = Begun(self.clone(), wanted);
+        self.0.installing.spawn(async move {
+            let had = begun.0.obtain(&lock, wanted.1).await;
+            // Whoever asks from here on begins anew.
+            drop(begun);
+            let _nobody_waits = told.send(Some(had.map_err(Arc::new)));
+        });
+        coming
     }
 
     async fn obtain(
         &self,
         lock: &Lock,
         most: u64,
-    ) -> Result<Result<Option<Layer>, Refusal>, PackagesError> {
-        let turn = Arc::clone(self.turns().entry(lock.digest).or_default());
-        let _turn = turn.lock().await;
+    ) -> Result<Result<Layer, Refusal>, PackagesError> {
+        // It may have come while this was asked for.
         if let Some(mounted) = self.used(lock.digest) {
             return Ok(mounted.within(most));
         }
@@ -183,17 +200,13 @@ impl Packages {
             },
         };
         let layer = self.0.builds.host.layer(&found.path).await;
-        let layer = layer.map_err(PackagesError::Mount)?;
-        let now = self.0.clock.steady();
-        self.0.store.touch(lock.digest, self.0.clock.now().into());
         let mounted = Mounted {
-            layer,
+            layer: layer.map_err(PackagesError::Mount)?,
             bytes: found.bytes,
-            used: now,
-            touched: now,
         };
-        self.keep(lock.digest, mounted.clone());
-        self.turns().remove(&lock.digest);
+        self.0.store.touch(lock.digest, self.0.clock.now().into());
+        let now = self.0.clock.steady();
+        self.mounted().keep(lock.digest, mounted.clone(), now);
         Ok(mounted.within(most))
     }
 
@@ -204,32 +217,37 @@ impl Packages {
     ) -> Result<Result<Found, Refusal>, PackagesError> {
         // Never closed.
         let _place = self.0.places.acquire().await.ok();
+        let room = self.0.store.room()?.min(most);
         let new = self.0.store.begin()?;
         let began = self.0.clock.steady();
-        let installed = self.0.builds.install(&lock.text, new.path(), most).await;
+        let installed = self.0.builds.install(&lock.text, new.path(), room).await;
         let result = match &installed {
             Ok(Ok(_)) => "ok",
             Ok(Err(_)) => "refused",
             Err(_) => "failed",
         };
         self.0.metrics.installs.with_label_values(&[result]).inc();
-        let installed = installed?;
         let (this, digest) = (self.clone(), lock.digest);
         // Waits for the disk, and removes what is not kept.
         let ended = tokio::task::spawn_blocking(move || {
             let taken = match installed {
-                Ok(taken) => taken,
-                Err(refusal) => {
+                Ok(Ok(taken)) => taken,
+                Ok(Err(refusal)) => {
                     drop(new);
                     return Ok(Err(refusal));
+                }
+                Err(error) => {
+                    drop(new);
+                    return Err(PackagesError::Step(error));
                 }
             };
             let found = this.0.store.end(&new, digest, taken.bytes)?;
             this.collect();
-            Ok::<_, StoreError>(Ok((taken, found)))
+            Ok(Ok((taken, found)))
         });
-        let (taken, found) = match ended.await.map_err(PackagesError::Task)?? {
+        let (taken, found) = match ended.await.map_err(|_| PackagesError::Ended)?? {
             Ok(ended) => ended,
+            Err(_) if room < most => return Err(PackagesError::NoRoom),
             Err(refusal) => return Ok(Err(refusal)),
         };
         let took = self.0.clock.steady().saturating_sub(began);
@@ -243,20 +261,22 @@ impl Packages {
         Ok(Ok(found))
     }
 
-    /// Makes room where there are too many layers. Waits for the disk.
+    /// Makes room where there are too many layers: first those nobody has mounted, then
+    /// those that are only kept mounted here. Waits for the disk.
     fn collect(&self) {
-        let now = self.0.clock.steady();
-        // A sandbox that has one keeps it by itself.
-        self.mounted()
-            .retain(|_, mounted| now.saturating_sub(mounted.used) < IDLE);
-        match self.0.store.collect() {
-            Ok(bytes) => {
-                let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-                self.0.metrics.layers_bytes.set(bytes);
-            }
-            Err(error) => {
-                let error = common::telemetry::chain(&error);
-                tracing::warn!(error, "layers cannot be collected");
+        loop {
+            let collected = match self.0.store.collect() {
+                Ok(collected) => collected,
+                Err(error) => {
+                    let error = common::telemetry::chain(&error);
+                    tracing::warn!(error, "layers cannot be collected");
+                    return;
+                }
+            };
+            let bytes = i64::try_from(collected.bytes).unwrap_or(i64::MAX);
+            self.0.metrics.layers_bytes.set(bytes);
+            if collected.fits || self.mounted().drop_idle().is_none() {
+                return;
             }
         }
     }
@@ -264,55 +284,30 @@ impl Packages {
     /// A mounted one, whose use is noted.
     fn used(&self, digest: LockDigest) -> Option<Mounted> {
         let now = self.0.clock.steady();
-        let mut all = self.mounted();
-        let mounted = all.get_mut(&digest)?;
-        mounted.used = now;
-        let is_due = now.saturating_sub(mounted.touched) >= TOUCH;
-        if is_due {
-            mounted.touched = now;
-        }
-        let mounted = mounted.clone();
-        drop(all);
+        let (mounted, is_due) = self.mounted().used(digest, now)?;
         if is_due {
             self.0.store.touch(digest, self.0.clock.now().into());
         }
         Some(mounted)
     }
 
-    fn keep(&self, digest: LockDigest, mounted: Mounted) {
-        let mut all = self.mounted();
-        let mut oldest = None;
-        if all.len() >= MOUNTED {
-            let longest = all.iter().min_by_key(|(_, mounted)| mounted.used);
-            oldest = longest.map(|(digest, _)| *digest);
-        }
-        if let Some(oldest) = oldest {
-            all.remove(&oldest);
-        }
-        all.insert(digest, mounted);
-    }
-
-    fn mounted(&self) -> MutexGuard<'_, HashMap<LockDigest, Mounted>> {
+    fn mounted(&self) -> MutexGuard<'_, MountedLayers> {
         self.0
             .mounted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn turns(&self) -> MutexGuard<'_, HashMap<LockDigest, Arc<AsyncMutex<()>>>> {
-        self.0.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn coming(&self) -> MutexGuard<'_, HashMap<Wanted, watch::Receiver<Option<Had>>>> {
+        self.0.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Mounted {
-    /// A layer that a larger plan had installed may be too large for this one.
-    fn within(self, most: u64) -> Result<Option<Layer>, Refusal> {
-        if self.bytes <= most {
-            return Ok(Some(self.layer));
-        }
-        let (takes, most) = (self.bytes.div_ceil(1 << 20), most >> 20);
-        Err(Refusal(format!(
-            "the packages take {takes} MiB; your plan allows {most}"
-        )))
+/// A layer that is coming; forgotten when this is dropped, however it ended.
+struct Begun(Packages, Wanted);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.coming().remove(&self.1);
     }
 }

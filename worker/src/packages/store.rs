@@ -5,13 +5,15 @@
 //! <digest>.size    bytes it takes; written first, removed last
 //! .new-<unique>/   being made, locked; becomes <digest>/ by a rename
 //! .gone-<unique>/  being removed
+//! lock             held while names are given or taken away
 //! ```
 //!
 //! Several workers of a host may share it. A layer never changes; the time of its
 //! directory says when it was last used.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -19,6 +21,9 @@ use common::packages::LockDigest;
 use uuid::Uuid;
 
 use super::delivery::open_to_all;
+
+/// Of the disk, what layers leave free.
+const LEFT_FREE: u64 = 512 << 20;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {step} in {place}")]
@@ -41,6 +46,14 @@ pub(super) struct Store {
 pub(super) struct Found {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
+}
+
+/// What is left after room was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Collected {
+    pub(super) bytes: u64,
+    /// Within the bound; else the rest is mounted.
+    pub(super) fits: bool,
 }
 
 /// A directory that is to become a layer; removed when dropped before.
@@ -95,6 +108,14 @@ impl Store {
         let _removed_meanwhile = directory.and_then(|file| file.set_modified(at));
     }
 
+    /// Bytes a new layer may take, whatever a plan says.
+    pub(super) fn room(&self) -> Result<u64, StoreError> {
+        let told = nix::sys::statvfs::statvfs(&self.directory);
+        let told = told.map_err(|error| self.failed("look at the disk")(error.into()))?;
+        let free = told.blocks_available().saturating_mul(told.fragment_size());
+        Ok(free.saturating_sub(LEFT_FREE))
+    }
+
     pub(super) fn begin(&self) -> Result<New, StoreError> {
         let failed = self.failed("begin a layer");
         let path = self.directory.join(format!(".new-{}", Uuid::now_v7()));
@@ -117,6 +138,7 @@ impl Store {
         // All of it is on disk before its name is.
         let file = File::open(&new.path).map_err(&failed)?;
         nix::unistd::syncfs(&file).map_err(|error| failed(error.into()))?;
+        let _alone = self.lock()?;
         let note = self.directory.join(format!(".new-{}", Uuid::now_v7()));
         fs::write(&note, bytes.to_string()).map_err(&failed)?;
         fs::rename(&note, self.size_note(digest)).map_err(&failed)?;
@@ -131,9 +153,10 @@ impl Store {
         Ok(Found { path, bytes })
     }
 
-    /// Removes the longest unused layers until the rest fits; gives the bytes of the rest.
-    /// What is mounted stays, however much it is.
-    pub(super) fn collect(&self) -> Result<u64, StoreError> {
+    /// Removes the longest unused layers until the rest fits; what is
+    /// mounted stays, however much it is.
+    pub(super) fn collect(&self) -> Result<Collected, StoreError> {
+        let _alone = self.lock()?;
         let mut layers = Vec::new();
         for name in self.names()? {
             let path = self.directory.join(&name);
@@ -160,7 +183,22 @@ impl Store {
             fs::remove_dir_all(gone).map_err(self.failed("remove a layer's files"))?;
             total -= bytes;
         }
-        Ok(total)
+        Ok(Collected {
+            bytes: total,
+            fits: total <= self.most,
+        })
+    }
+
+    /// One process at a time gives names and takes them away.
+    fn lock(&self) -> Result<File, StoreError> {
+        let failed = self.failed("lock the layers");
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.directory.join("lock"))
+            .map_err(&failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
     }
 
     fn names(&self) -> Result<Vec<String>, StoreError> {
@@ -187,10 +225,13 @@ impl Store {
     }
 }
 
-/// The lock that says nobody has it mounted, or is making it.
+/// The lock that says nobody has it mounted, or is making it. What was opened may have
+/// been removed before it was locked, and another be there instead.
 fn lock_alone(path: &Path) -> Option<File> {
     let file = File::open(path).ok()?;
-    file.try_lock().ok().map(|()| file)
+    file.try_lock().ok()?;
+    let (locked, there) = (file.metadata().ok()?, fs::metadata(path).ok()?);
+    ((locked.dev(), locked.ino()) == (there.dev(), there.ino())).then_some(file)
 }
 
 #[cfg(test)]
@@ -241,7 +282,8 @@ mod tests {
         let found = folder.open(100).find(digest("a")).unwrap();
         assert_eq!(found.bytes, 7);
         assert_eq!(fs::read(found.path.join("a.py")).unwrap(), b"a");
-        assert_eq!(store.names().unwrap().len(), 2, "nothing half made is left");
+        let names = store.names().unwrap();
+        assert_eq!(names.len(), 3, "nothing half made is left: {names:?}");
     }
 
     #[test]
@@ -269,7 +311,11 @@ mod tests {
         }
         let used = File::open(store.find(digest("a")).unwrap().path).unwrap();
         used.try_lock_shared().unwrap();
-        assert_eq!(store.collect().unwrap(), 20);
+        let fits = Collected {
+            bytes: 20,
+            fits: true,
+        };
+        assert_eq!(store.collect().unwrap(), fits);
         assert!(store.find(digest("a")).is_some(), "it is in use");
         assert!(
             store.find(digest("b")).is_none(),
@@ -282,8 +328,19 @@ mod tests {
             SystemTime::UNIX_EPOCH + Duration::from_secs(99),
         );
         add(&store, "d", 10);
-        assert_eq!(store.collect().unwrap(), 20);
+        assert_eq!(store.collect().unwrap(), fits);
         assert!(store.find(digest("a")).is_some(), "it was touched");
         assert!(store.find(digest("c")).is_none());
+        let mounted: Vec<File> = ["a", "d"]
+            .map(|name| File::open(store.find(digest(name)).unwrap().path).unwrap())
+            .into_iter()
+            .inspect(|file| file.try_lock_shared().unwrap())
+            .collect();
+        add(&store, "e", 30);
+        let left = store.collect().unwrap();
+        assert_eq!((left.bytes, left.fits), (20, true), "the new one went");
+        let smaller = folder.open(10).collect().unwrap();
+        assert!(!smaller.fits, "all is mounted");
+        drop(mounted);
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::clock::{Clock as _, SystemClock};
 use common::db::Database;
-use common::db::builds::{self, Building, Built};
+use common::db::builds::{self, Building, Built, Claim};
 use common::db::versions::{self, BrokenKind, SingleUse};
 use common::entry::Entry;
 use common::execution::{Ending, ErrorCode, Failure, FinalState, Logs, SealedOutcome};
@@ -131,9 +131,14 @@ impl Worker {
     async fn build(&self) {
         loop {
             let now = SystemClock.now();
+            let claim = Claim {
+                process: self.inner.process,
+                now,
+                lease: limits::LEASE,
+                with_packages: true,
+            };
             if let Ok(mut client) = self.inner.database.client().await
-                && let Ok(Some(building)) =
-                    builds::claim(&client, self.inner.process, now, limits::LEASE).await
+                && let Ok(Some(building)) = builds::claim(&client, &claim).await
             {
                 let built = self.built(&building).await;
                 let version = building.version.id;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::clock::{Clock as _, SystemClock};
-use common::db::builds::{self, Building, Built};
+use common::db::builds::{self, Building, Built, Claim};
 use common::db::versions::{self, BrokenKind, EntryPoint, Status};
 use common::db::{Client, functions};
 use common::ids::{ProcessId, VersionId};
@@ -41,9 +41,22 @@ impl Builds {
     }
 
     async fn claim(&self, process: ProcessId, at: Timestamp) -> Option<Building> {
-        builds::claim(&self.worker, process, at, LEASE)
-            .await
-            .unwrap()
+        self.claim_of(process, at, true).await
+    }
+
+    async fn claim_of(
+        &self,
+        process: ProcessId,
+        now: Timestamp,
+        with_packages: bool,
+    ) -> Option<Building> {
+        let claim = Claim {
+            process,
+            now,
+            lease: LEASE,
+            with_packages,
+        };
+        builds::claim(&self.worker, &claim).await.unwrap()
     }
 
     async fn finish(&mut self, version: VersionId, process: ProcessId, built: &Built) -> bool {
@@ -108,6 +121,24 @@ async fn one_account_s_many_versions_keep_no_other_s_waiting() {
 }
 
 #[tokio::test]
+async fn a_version_that_asks_for_packages_waits_for_who_has_a_place_for_it() {
+    let builds = Builds::new().await;
+    let place = (builds.tenant.account, builds.tenant.namespace);
+    let name = &builds.tenant.function_name;
+    let asked = ("x", &["six"][..]);
+    let packed = given::building_with(&builds.database, place, name, asked)
+        .await
+        .1;
+    let plain = builds.publish().await;
+    let me = process();
+    let claimed = builds.claim_of(me, builds.now, false).await.unwrap();
+    assert_eq!(claimed.version.id, plain);
+    assert!(builds.claim_of(me, builds.now, false).await.is_none());
+    let claimed = builds.claim_of(me, builds.now, true).await.unwrap();
+    assert_eq!(claimed.version.id, packed);
+}
+
+#[tokio::test]
 async fn a_lock_is_kept_with_its_version_and_shared_by_equal_ones() {
     let mut builds = Builds::new().await;
     let lock = Lock::of("six==1.17.0 \\\n    --hash=sha256:aa\n".to_owned());
@@ -123,8 +154,8 @@ async fn a_lock_is_kept_with_its_version_and_shared_by_equal_ones() {
         assert!(builds.finish(version, me, &built).await);
         assert_eq!(builds.version(version).await.lock, Some(lock.digest));
         let account = builds.tenant.account;
-        let found = versions::runnable(&builds.worker, account, version).await;
-        assert_eq!(found.unwrap().unwrap().lock_text, Some(lock.text.clone()));
+        let found = versions::lock(&builds.worker, account, version).await;
+        assert_eq!(found.unwrap(), Some(lock.text.clone()));
     }
 }
 

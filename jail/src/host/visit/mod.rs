@@ -106,7 +106,7 @@ impl Visitor {
     }
 
     fn unmount(&self, at: PathBuf) {
-        // With the thread, its mounts are gone too.
+        // Where the thread has ended, the keeper's namespace will, and its mounts with it.
         let _ended = self.acts.send(Box::new(move |_| layer::unmount(&at)));
     }
 
