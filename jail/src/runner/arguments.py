@@ -3,13 +3,16 @@
 The same reading of the hints is behind the inferred schema (`describe`), so that what
 the schema lets through is what the code gets. A value that doesn't fit a hint is left
 as it is where plain JSON could be meant, and is a ValueError naming the argument where
-the hint has only one meaning (a date, an enum).
+the hint has only one meaning (a date, an enum, an array of dates).
 """
 
 import inspect
 import typing
 
+forms = use("forms")
 hints = use("hints")
+
+WRONG = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
 
 
 def converting_call(entry):
@@ -21,14 +24,13 @@ def converting_call(entry):
     known = hints.of(entry)
     parameters = list(signature.parameters.values())
     if hints.takes_whole(parameters, known):
-        name = parameters[0].name
-        return lambda value, context: entry(value if name not in known else convert(known[name], value, name))
+        return lambda value, context: entry(value)
     named = [(p.name, reader(known.get(p.name))) for p in parameters if p.kind in hints.NAMED]
     readers = {name: read for name, read in named if read is not None}
     rest = next((p for p in parameters if p.kind is p.VAR_KEYWORD), None)
     rest_reader = reader(known.get(rest.name)) if rest is not None else None
     first = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
-    names = {p.name for p in parameters}
+    names = {p.name for p in parameters if p.kind in hints.NAMED}
 
     def call(value, context):
         given = use("invoke").keywords(value)
@@ -47,76 +49,103 @@ def converting_call(entry):
 def told(read, value, name):
     try:
         return read(value)
-    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
-        raise ValueError("argument %s: %s" % (name, error)) from None
+    except WRONG as error:
+        # The user's own lines (a `__post_init__`, a validator) stay in the traceback.
+        raise ValueError("argument %s: %s" % (name, error)) from error if is_theirs(error) else None
 
 
-def convert(hint, value, name):
-    read = reader(hint)
-    return value if read is None else told(read, value, name)
+def is_theirs(error):
+    tb = error.__traceback__
+    while tb is not None:
+        if tb.tb_frame.f_code.co_filename.startswith("/code/"):
+            return True
+        tb = tb.tb_next
+    return False
 
 
 def reader(hint):
     """A function from the JSON value to what the hint names; None where that is the same."""
-    if hint is None or hint is typing.Any or hint in (object, str, bool, dict, list, type(None)):
+    hint = hints.bare(hint)
+    form = forms.of(hint)
+    if form is not None:
+        return form[1]
+    if hint is None or hint is typing.Any or hint is object:
         return None
-    if hint is int:
-        return lambda value: use("invoke").as_number(value, int)
-    if hint is float:
-        return lambda value: use("invoke").as_number(value, float)
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Annotated:
-        return reader(parts[0])
     if hints.is_union(hint):
         return union_reader(parts)
     if origin is typing.Literal:
-        return None
-    if isinstance(hint, type):
-        return class_reader(hint)
-    return generic_reader(origin, parts)
+        return member_reader(hint)
+    if origin is not None:
+        return generic_reader(origin, parts)
+    return class_reader(hint) if isinstance(hint, type) else None
 
 
 def class_reader(hint):
-    """The standard library's types, enums, dataclasses, models, typed dicts."""
-    read = hints.FROM_TEXT.get(hints.full_name(hint))
-    if read is not None:
-        return lambda value: read(value) if isinstance(value, str) else hints.from_number(hint, value)
+    """Enums, models, dataclasses, typed dicts, named tuples, bare collections."""
     if hints.is_enum(hint):
-        return lambda value: enum_member(hint, value)
+        return member_reader(hint)
     if hints.is_model(hint):
         return hint.model_validate
-    if hasattr(hint, "__dataclass_fields__"):
-        return dataclass_reader(hint)
     if hints.is_typed_dict(hint):
-        return typed_dict_reader(hint)
-    return {set: set, frozenset: frozenset, tuple: tuple, bytes: hints.bytes_of}.get(hint)
+        return once(typed_dict_reader, hint)
+    if hints.has_fields(hint):
+        return once(dataclass_reader, hint)
+    if hints.is_named_tuple(hint):
+        return once(named_tuple_reader, hint)
+    if hint in hints.ARRAYS:
+        return generic_reader(hint, ())
+    adapter = hints.adapter(hint)
+    return adapter.validate_python if adapter is not None else None
 
 
 def generic_reader(origin, parts):
     if origin in hints.ARRAYS:
-        make = hints.ARRAYS[origin]
-        if origin is tuple and parts and not (len(parts) == 2 and parts[1] is Ellipsis):
-            inner = [reader(part) for part in parts]
-            return lambda value: tuple(item if read is None else read(item) for read, item in zip(inner, value, strict=True))
-        read = reader(parts[0]) if parts else None
-        if read is None and make is list:
-            return None
-        return lambda value: make(value if read is None else map(read, value))
-    if origin in hints.OBJECTS and len(parts) == 2:
-        keys, values = reader(parts[0]), reader(parts[1])
-        if keys is None and values is None:
-            return None
-        return lambda value: {
+        return array_reader(hints.ARRAYS[origin], origin, parts)
+    if origin not in hints.OBJECTS or len(parts) != 2:
+        return None
+    key_hint = hints.bare(parts[0])
+    keys = forms.KEYS[key_hint][1] if key_hint in (int, float, bool) else reader(key_hint)
+    values = reader(parts[1])
+    if keys is None and values is None:
+        return None
+
+    def read_object(value):
+        if type(value) is not dict:
+            raise TypeError("an object is wanted")
+        made = {
             (key if keys is None else keys(key)): (item if values is None else values(item)) for key, item in value.items()
         }
-    return None
+        if len(made) != len(value):
+            raise ValueError("two keys mean the same")
+        return made
+
+    return read_object
+
+
+def array_reader(make, origin, parts):
+    if origin is tuple and parts and not (len(parts) == 2 and parts[1] is Ellipsis):
+        return tuple_reader(tuple, [reader(part) for part in parts], len(parts))
+    read = reader(parts[0]) if parts else None
+    if read is None and make is list:
+        return None
+    return lambda value: make(forms.array(value) if read is None else map(read, forms.array(value)))
+
+
+def tuple_reader(make, readers, least):
+    def read_tuple(value):
+        if not least <= len(forms.array(value)) <= len(readers):
+            raise ValueError("%d items are wanted, not %d" % (len(readers), len(value)))
+        return make(item if read is None else read(item) for read, item in zip(readers, value))
+
+    return read_tuple
 
 
 def union_reader(parts):
     """Of several, the first that takes the value; null is None where that is among them."""
     optional = type(None) in parts
     others = [part for part in parts if part is not type(None)]
-    readers = [(part, reader(part)) for part in others]
+    readers = [(hints.bare(part) in (int, float), reader(part)) for part in others]
     if all(read is None for _, read in readers):
         return None
 
@@ -125,60 +154,90 @@ def union_reader(parts):
             return None
         if any(hints.is_exactly(part, value) for part in others):
             return value
-        failure = None
-        for part, read in readers:
-            if read is None:
+        failure = rounded = None
+        for is_number, read in readers:
+            if read is None or is_number and type(value) not in (int, float):
                 continue
             try:
                 return read(value)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except WRONG as error:
                 failure = failure or error
-        if any(read is None for _, read in readers):
+                rounded = rounded or is_number
+        if failure is None or not rounded and any(read is None for _, read in readers):
             return value
         raise failure
 
     return read_union
 
 
-def enum_member(hint, value):
-    for member in hint:
-        if member.value == value and type(member.value) is type(value):
-            return member
-    return hint(value)
+def member_reader(hint):
+    """What an enum's or a literal's JSON value stands for. `true` is never 1, and 1.0 is."""
+    members = hints.members(hint)
+    if members is None:
+        return hint if isinstance(hint, type) else None
+
+    def read_member(value):
+        for form, member in members:
+            if form == value and (type(form) is bool) == (type(value) is bool):
+                return member
+        raise ValueError("%.200r is none of the values it may have" % (value,))
+
+    return read_member
+
+
+_readers = {}
+
+
+def once(make, hint):
+    """The reader of a class, which may be asked for while it is being made."""
+    held = _readers.get(id(hint))
+    if held is None:
+        held = _readers[id(hint)] = [hint]
+        held.append(make(hint))
+    elif len(held) == 1:
+        return lambda value: held[1](value)
+    return held[1]
+
+
+def members_reader(hint, readers):
+    def read_members(value):
+        if type(value) is not dict:
+            raise TypeError("an object is wanted for %s" % hint.__name__)
+        made = dict(value)
+        for name, item in value.items():
+            if name not in readers:
+                raise ValueError("%s has no field %s" % (hint.__name__, name))
+            read = readers[name]
+            if read is not None:
+                made[name] = read(item)
+        return made
+
+    return read_members
 
 
 def dataclass_reader(hint):
     known = hints.of(hint)
-    fields = {name: field for name, field in hint.__dataclass_fields__.items() if field.init}
-    readers = {}
-
-    def read_dataclass(value):
-        if not isinstance(value, dict):
-            raise TypeError("an object is wanted for %s" % hint.__name__)
-        unknown = [name for name in value if name not in fields]
-        if unknown:
-            raise ValueError("%s has no field %s" % (hint.__name__, unknown[0]))
-        made = {}
-        for name, item in value.items():
-            if name not in readers:
-                readers[name] = reader(known.get(name))  # late: classes may refer to themselves
-            read = readers[name]
-            made[name] = item if read is None else read(item)
-        return hint(**made)
-
-    return read_dataclass
+    read = members_reader(hint, {name: reader(known.get(name)) for name in hints.fields(hint)})
+    return lambda value: hint(**read(value))
 
 
 def typed_dict_reader(hint):
     known = hints.of(hint)
+    read = members_reader(hint, {name: reader(inner) for name, inner in known.items()})
+    required = hints.required_keys(hint, known)
 
     def read_typed_dict(value):
-        if not isinstance(value, dict):
-            raise TypeError("an object is wanted for %s" % hint.__name__)
-        made = dict(value)
-        for name, inner in known.items():
-            if name in made:
-                made[name] = convert(hints.required_part(inner), made[name], name)
+        made = read(value)
+        for name in required:
+            if name not in made:
+                raise ValueError("%s needs %s" % (hint.__name__, name))
         return made
 
     return read_typed_dict
+
+
+def named_tuple_reader(hint):
+    known = hints.of(hint)
+    readers = [reader(known.get(name)) for name in hint._fields]
+    least = len(hint._fields) - len(hint._field_defaults)
+    return tuple_reader(lambda items: hint(*items), readers, least)

@@ -1,5 +1,6 @@
 """Type hints, read once for both users: `arguments` and `describe`."""
 
+import collections
 import collections.abc
 import inspect
 import sys
@@ -14,6 +15,7 @@ ARRAYS = {
     set: set,
     frozenset: frozenset,
     tuple: tuple,
+    collections.deque: collections.deque,
     collections.abc.Sequence: list,
     collections.abc.MutableSequence: list,
     collections.abc.Iterable: list,
@@ -22,30 +24,60 @@ ARRAYS = {
     collections.abc.MutableSet: set,
 }
 OBJECTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+WRAPPERS = (typing.Annotated, typing.Required, typing.NotRequired, typing.Final, typing.ClassVar)
 
 
 def of(thing):
     """Resolved hints, `Annotated` kept; those of a wrapped function are its own."""
-    if not isinstance(thing, type):
-        thing = inspect.unwrap(thing)
-        if not hasattr(thing, "__annotations__") and hasattr(type(thing), "__call__"):
-            thing = type(thing).__call__
+    thing = telling(thing)
     try:
         return typing.get_type_hints(thing, include_extras=True)
     except Exception:
         return one_by_one(thing)
 
 
+def telling(thing):
+    """The function, or the class of fields, whose hints say what `thing` is called with."""
+    if isinstance(thing, type):
+        return thing if is_of_fields(thing) else thing.__init__
+    thing = inspect.unwrap(thing)
+    while hasattr(thing, "func") and hasattr(thing, "keywords"):
+        thing = inspect.unwrap(thing.func)  # functools.partial
+    if not hasattr(thing, "__annotations__") and hasattr(type(thing), "__call__"):
+        thing = type(thing).__call__
+    return thing
+
+
 def one_by_one(thing):
     """Where one hint names nothing, the others still count."""
-    scope = getattr(thing, "__globals__", None) or getattr(sys.modules.get(thing.__module__), "__dict__", {})
     known = {}
-    for name, hint in getattr(thing, "__annotations__", {}).items():
-        try:
-            known[name] = eval(hint, scope) if isinstance(hint, str) else hint
-        except Exception:
-            continue
+    holders = [base for base in reversed(thing.__mro__)] if isinstance(thing, type) else [thing]
+    for holder in holders:
+        scope = getattr(holder, "__globals__", None) or getattr(sys.modules.get(holder.__module__), "__dict__", {})
+        own = holder.__dict__ if isinstance(holder, type) else {"__annotations__": getattr(holder, "__annotations__", {})}
+        for name, hint in own.get("__annotations__", {}).items():
+            try:
+                hint = eval(hint, scope) if isinstance(hint, str) else hint
+                known[name] = type(None) if hint is None else hint
+            except Exception:
+                known.pop(name, None)
     return known
+
+
+def bare(hint):
+    """Without what says nothing of the value's kind: `Annotated`, `Required`, `NewType`, a parameter of a class."""
+    while True:
+        origin = typing.get_origin(hint)
+        if origin in WRAPPERS:
+            hint = typing.get_args(hint)[0]
+        elif type(hint).__name__ == "InitVar" and type(hint).__module__ == "dataclasses":
+            hint = hint.type
+        elif getattr(hint, "__supertype__", None) is not None:
+            hint = hint.__supertype__
+        elif isinstance(origin, type) and is_of_fields(origin):
+            hint = origin
+        else:
+            return hint
 
 
 def takes_whole(parameters, known):
@@ -59,10 +91,6 @@ def takes_whole(parameters, known):
     return hint is None or hint is dict or hint is typing.Any or hint is typing.Dict
 
 
-def full_name(kind):
-    return "%s.%s" % (kind.__module__, kind.__qualname__)
-
-
 def is_union(hint):
     return typing.get_origin(hint) in (typing.Union, types.UnionType)
 
@@ -73,86 +101,64 @@ def is_enum(hint):
 
 
 def is_model(hint):
+    """pydantic's, known by what it can do."""
     return hasattr(hint, "model_validate") and hasattr(hint, "model_json_schema")
 
 
+def adapter(hint):
+    """pydantic's reading of a type of its own (a URL, an address), or None."""
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is None or not hasattr(hint, "__get_pydantic_core_schema__") or not hasattr(pydantic, "TypeAdapter"):
+        return None
+    return pydantic.TypeAdapter(hint)
+
+
+def is_of_fields(hint):
+    return is_model(hint) or has_fields(hint) or is_typed_dict(hint) or is_named_tuple(hint)
+
+
+def has_fields(hint):
+    return hasattr(hint, "__dataclass_fields__")
+
+
 def is_typed_dict(hint):
-    return typing.is_typeddict(hint)
+    """Also those of `typing_extensions`, which `typing` doesn't know."""
+    return hasattr(hint, "__required_keys__") and hasattr(hint, "__total__")
 
 
-def required_part(hint):
-    """Without `Required` and `NotRequired`."""
-    if typing.get_origin(hint) in (typing.Required, typing.NotRequired):
-        return typing.get_args(hint)[0]
-    return hint
+def is_named_tuple(hint):
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
+
+
+def fields(hint, input=True):
+    """Name and field of what a dataclass is made from, or shows."""
+    kinds = ("_FIELD", "_FIELD_INITVAR") if input else ("_FIELD",)
+    named = hint.__dataclass_fields__.items()
+    return {name: field for name, field in named if field._field_type.name in kinds and (field.init or not input)}
+
+
+def required_keys(hint, known):
+    """Of a typed dict. Python itself doesn't see `NotRequired` in a hint that is a string."""
+    required = []
+    for name, inner in known.items():
+        origin = typing.get_origin(inner)
+        while origin is typing.Annotated:
+            inner = typing.get_args(inner)[0]
+            origin = typing.get_origin(inner)
+        if origin is typing.Required or origin is not typing.NotRequired and name in hint.__required_keys__:
+            required.append(name)
+    return required
 
 
 def is_exactly(hint, value):
     return isinstance(hint, type) and type(value) is hint
 
 
-def bytes_of(value):
-    import base64
-
-    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
-
-
-def _date(value):
-    import datetime
-
-    return datetime.date.fromisoformat(value)
-
-
-def _datetime(value):
-    import datetime
-
-    return datetime.datetime.fromisoformat(value)
-
-
-def _time(value):
-    import datetime
-
-    return datetime.time.fromisoformat(value)
-
-
-def _decimal(value):
-    import decimal
-
-    return decimal.Decimal(value)
-
-
-def _uuid(value):
-    import uuid
-
-    return uuid.UUID(value)
-
-
-def _path(value):
-    import pathlib
-
-    return pathlib.Path(value)
-
-
-FROM_TEXT = {
-    "datetime.date": _date,
-    "datetime.datetime": _datetime,
-    "datetime.time": _time,
-    "decimal.Decimal": _decimal,
-    "uuid.UUID": _uuid,
-    "pathlib.Path": _path,
-    "pathlib.PurePath": _path,
-    "pathlib.PosixPath": _path,
-    "datetime.timedelta": lambda value: from_number(sys.modules["datetime"].timedelta, float(value)),
-}
-
-
-def from_number(hint, value):
-    """Numbers mean something for two of them: seconds, and a decimal's exact value."""
-    name = full_name(hint)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError("a string is wanted for %s" % hint.__name__)
-    if name == "datetime.timedelta":
-        return hint(seconds=value)
-    if name == "decimal.Decimal":
-        return hint(str(value))
-    raise TypeError("a string is wanted for %s" % hint.__name__)
+def members(hint):
+    """Of an enum or a `Literal`: pairs of JSON value and what it stands for; None where one has no JSON value."""
+    encode, json = use("encode"), use("json")
+    parts = list(hint) if isinstance(hint, type) else typing.get_args(hint)
+    try:
+        return [(json.loads(encode.encode(part)), part) for part in parts]
+    except Exception:
+        return None

@@ -6,6 +6,7 @@ frames = use("frames")
 json = use("json")
 failure = use("failure")
 encode = use("encode")
+exact = use("exact")
 
 CO_VARARGS, CO_VARKEYWORDS, CO_COROUTINE = 0x4, 0x8, 0x80
 RESULT, scan, to_text = frames.RESULT, json.scan, encode.encode
@@ -36,14 +37,14 @@ class Context:
     get_remaining_time_in_millis = remaining_ms
 
 
-def prepare(bound):
+def prepare(bound, codes):
     """After the import, once: how the entry point is called."""
+    if any(makes_coroutines(code) for code in codes):
+        import asyncio  # noqa: F401 - in the template, once, rather than in each child
     if bound.entry == "script":
         bound.call = lambda value, told: script(bound.code, value, Context(told))
         return
     entry = bound.module.__dict__[bound.entry]
-    if is_coroutine_function(entry):
-        import asyncio  # noqa: F401 - in the template, once, rather than in each child
     if bound.entry == "handler":
         bound.call = lambda value, told: entry(value, Context(told))
     else:
@@ -54,9 +55,10 @@ def prepare(bound):
             bound.call = use("arguments").converting_call(entry)
 
 
-def is_coroutine_function(entry):
-    code = getattr(entry, "__code__", None)
-    return bool(getattr(code, "co_flags", 0) & CO_COROUTINE)
+def makes_coroutines(code):
+    """Whether there is an `async def` anywhere in it: `main` may give what it makes, whatever is around it."""
+    inner = [const for const in code.co_consts if type(const) is type(code)]
+    return bool(code.co_flags & CO_COROUTINE) or any(makes_coroutines(const) for const in inner)
 
 
 def light_hints(entry):
@@ -86,19 +88,17 @@ def plain_call(entry, hints):
             refuse(value)
         for name, hint in numbers:
             if name in value and type_(value[name]) is not hint:
-                value[name] = as_number(value[name], hint)
+                value[name] = number(value[name], hint, name)
         return entry(**value)
 
     return call
 
 
-def as_number(value, hint):
-    """`5.0` is an integer in JSON, and `5` a number: the code gets what its hint says."""
-    if hint is int and type(value) is float and value.is_integer():
-        return int(value)
-    if hint is float and type(value) is int:
-        return float(value)
-    return value
+def number(value, hint, name):
+    try:
+        return use("forms").as_number(value, hint)
+    except ValueError as error:
+        raise ValueError("argument %s: %s" % (name, error)) from None
 
 
 def takes_whole(entry):
@@ -154,6 +154,8 @@ def answer(bound, body, told, most):
         if kind is not dict_ and kind is not int_ and kind is not str_ and kind is not list_:
             if value is not None and getattr(kind, "__await__", None) is not None:
                 value = wait(value)
+    except exact.Wanted:
+        return again(bound, body, told, most)
     except BaseException as error:
         return failed(failure.of_exception(error))
     try:
@@ -166,6 +168,13 @@ def answer(bound, body, told, most):
         message = "the result is %d bytes of JSON; at most %d are taken" % (len(text), most)
         return failed({"code": "output_too_large", "message": message})
     return RESULT, text
+
+
+def again(bound, body, told, most):
+    """Once more: an argument is wanted as exactly as its text says it. Nothing of the user's has run."""
+    global scan
+    scan = exact.scan
+    return answer(bound, body, told, most)
 
 
 def failed(told):

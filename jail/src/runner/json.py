@@ -8,7 +8,6 @@ class _Rules:
     strict = True
     object_hook = None
     object_pairs_hook = None
-    parse_float = float
     parse_int = int
     memo = {}
 
@@ -17,7 +16,14 @@ class _Rules:
         raise ValueError(name + " is no JSON")
 
 
-scan = make_scanner(_Rules)
+def scanner(of_float):
+    """Of texts; numbers with a point or a power are made by `of_float`."""
+    rules = _Rules()
+    rules.parse_float = of_float
+    return make_scanner(rules)
+
+
+scan = scanner(float)
 
 
 def _refuse(value):

@@ -50,7 +50,7 @@ def load(code, describe):
         bound = imported(path, entry_code) if has_entry else None
         if bound is None:
             bound = Bound("script", entry_code, None)
-        use("invoke").prepare(bound)
+        use("invoke").prepare(bound, codes.values())
         answer = {"entry": bound.entry, "single_use": None}
         if describe:
             answer |= use("describe").describe(bound)

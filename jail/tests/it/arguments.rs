@@ -159,6 +159,107 @@ async fn an_input_that_does_not_fit_is_the_code_s_exception() {
 }
 
 #[tokio::test]
+async fn integers_written_with_a_point_or_a_power_are_exact() {
+    let host = host();
+    let light = "def main(n: int, other=None): return n if other is None else [n, other]";
+    let inner = "import dataclasses\n@dataclasses.dataclass\nclass N:\n    n: int\ndef main(ns: list[N]): return ns[0].n";
+    let decimal = "from decimal import Decimal\ndef main(d: Decimal): return d";
+    for (source, input, answer) in [
+        (light, r#"{"n": 5.0}"#, "5"),
+        (light, r#"{"n": 1e30}"#, "1000000000000000000000000000000"),
+        (light, r#"{"n": -1.50E+3}"#, "-1500"),
+        (light, r#"{"n": 120e-1}"#, "12"),
+        (light, r#"{"n": 0.00e999999999}"#, "0"),
+        (light, r#"{"n": -0.0}"#, "0"),
+        (light, r#"{"n": 9007199254740993.0}"#, "9007199254740993"),
+        (
+            light,
+            r#"{"other": [1e23, 5.0], "n": 1e23}"#,
+            "[100000000000000000000000,[1e+23,5.0]]",
+        ),
+        (
+            inner,
+            r#"{"ns": [{"n": 1e23}]}"#,
+            "100000000000000000000000",
+        ),
+        (decimal, r#"{"d": 1.10}"#, r#""1.10""#),
+        (
+            decimal,
+            r#"{"d": 0.12345678901234567890123}"#,
+            r#""0.12345678901234567890123""#,
+        ),
+    ] {
+        let mut sandbox = sandbox(&host, source).await;
+        for _ in 0..2 {
+            assert_eq!(output(&run(&mut sandbox, input).await), answer, "{input}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_double_only_rounds_to_an_integer_is_none() {
+    let host = host();
+    let long = format!("1{}.5e-399", "0".repeat(399));
+    let mut light = sandbox(&host, "def main(n: int): return n").await;
+    let mut listed = sandbox(&host, "def main(n: list[int]): return n[0]").await;
+    for number in [
+        "9007199254740992.5",
+        "0.99999999999999999999",
+        "1e-400",
+        "1e-999999999999999999999",
+        &long,
+    ] {
+        let done = run(&mut light, &format!("{{\"n\": {number}}}")).await;
+        let told = failure(&done);
+        assert_eq!(told.kind.as_deref(), Some("ValueError"), "{number}");
+        assert!(told.message.starts_with("argument n: "), "{told:?}");
+        let done = run(&mut listed, &format!("{{\"n\": [{number}]}}")).await;
+        assert_eq!(failure(&done).message, told.message);
+    }
+    let mut float = sandbox(&host, "def main(n: float): return n").await;
+    let done = run(&mut float, &format!("{{\"n\": 1{}}}", "0".repeat(400))).await;
+    assert!(failure(&done).message.starts_with("argument n: "));
+}
+
+#[tokio::test]
+async fn a_class_that_refuses_a_value_shows_its_own_line() {
+    let source = "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\n    def __post_init__(self):\n        raise ValueError('too small')\ndef main(p: P): pass";
+    let done = once(source, r#"{"p": {"x": 1}}"#).await;
+    let told = failure(&done);
+    assert_eq!(told.message, "argument p: too small");
+    let traceback = told.traceback.as_deref().unwrap_or_default();
+    assert!(
+        traceback.contains("raise ValueError('too small')") && !traceback.contains("patchbay"),
+        "{traceback}"
+    );
+}
+
+#[tokio::test]
+async fn hints_behind_a_partial_a_method_and_a_class_are_read() {
+    let host = host();
+    for (source, input, answer) in [
+        (
+            "import functools\nfrom datetime import date\ndef f(a, day: date): return [a, day.year]\nmain = functools.partial(f, 1)",
+            r#"{"day": "2026-01-02"}"#,
+            "[1,2026]",
+        ),
+        (
+            "from datetime import date\nclass A:\n    def f(self, day: date): return day.year\nmain = A().f",
+            r#"{"day": "2026-01-02"}"#,
+            "2026",
+        ),
+        (
+            "from datetime import date\nclass main(dict):\n    def __init__(self, day: date): super().__init__(year=day.year)",
+            r#"{"day": "2026-01-02"}"#,
+            r#"{"year":2026}"#,
+        ),
+    ] {
+        let mut sandbox = sandbox(&host, source).await;
+        assert_eq!(output(&run(&mut sandbox, input).await), answer, "{source}");
+    }
+}
+
+#[tokio::test]
 async fn a_callable_that_does_not_tell_its_parameters_gets_what_there_is() {
     assert_eq!(
         output(&once("main = dict", r#"{"a": 1}"#).await),

@@ -87,6 +87,57 @@ async fn hints_become_schemas() {
 }
 
 #[tokio::test]
+async fn fields_keys_and_bounds_become_schemas() {
+    schemas(&[
+        ("from __future__ import annotations\nfrom typing import *\nclass T(TypedDict):\n    a: int\n    b: NotRequired[str]\ndef main(t: T): pass",
+         object(json!({"t": object(json!({"a": {"type": "integer"}, "b": {"type": "string"}}), &["a"])}), &["t"])),
+        ("import dataclasses\n@dataclasses.dataclass(kw_only=True)\nclass P:\n    a: dataclasses.InitVar[int]\n    b: str = None\n    c: int = dataclasses.field(init=False)\ndef main(p: P): pass",
+         object(json!({"p": object(json!({"a": {"type": "integer"}, "b": {"type": ["string", "null"], "default": null}}), &["a"])}), &["p"])),
+        ("from typing import *\nclass P(NamedTuple):\n    x: int\n    y: str = ''\ndef main(p: P): pass",
+         object(json!({"p": {"type": "array", "prefixItems": [{"title": "x", "type": "integer"}, {"title": "y", "type": "string"}], "minItems": 1, "maxItems": 2}}), &["p"])),
+        ("def main(a: dict[int, str]): pass",
+         object(json!({"a": {"type": "object", "propertyNames": {"pattern": "^(0|-?[1-9][0-9]*)$"}, "additionalProperties": {"type": "string"}}}), &["a"])),
+        ("from typing import *\nclass Ge:\n    ge = 1\nclass Field:\n    description = 'some'\n    metadata = [Ge()]\n    max_length = 3\ndef main(n: Annotated[int, Field()], l: Annotated[list[int], Field()]): pass",
+         object(json!({"n": {"type": "integer", "description": "some", "minimum": 1}, "l": {"type": "array", "items": {"type": "integer"}, "description": "some", "maxItems": 3}}), &["n", "l"])),
+        ("from typing import *\nU = NewType('U', int)\nT = TypeVar('T')\nclass Box(Generic[T]): pass\ndef main(u: U, b: Box[int], c: Callable, d: type[int]): pass",
+         object(json!({"u": {"type": "integer"}, "b": {}, "c": {}, "d": {}}), &["u", "b", "c", "d"])),
+    ])
+    .await;
+}
+
+/// The api takes 64 patterns; past that it would check nothing at all.
+#[tokio::test]
+async fn a_signature_of_many_decimals_keeps_a_schema_that_can_be_used() {
+    let parameters: Vec<_> = (0..100).map(|n| format!("d{n}: Decimal")).collect();
+    let source = format!(
+        "from decimal import Decimal\ndef main({}): pass",
+        parameters.join(", ")
+    );
+    let described = described(&host(), &source).await;
+    let schema = described.input_schema.expect("a schema");
+    assert_eq!(schema.matches("\"pattern\"").count(), 48);
+    assert_eq!(schema.matches("\"number\"").count(), 100);
+}
+
+#[tokio::test]
+async fn results_are_described_as_they_leave() {
+    let host = host();
+    for (hint, schema) in [
+        ("datetime.datetime", json!({"type": "string"})),
+        (
+            "P",
+            json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer", "default": 1}}, "required": ["a", "b"], "additionalProperties": false}),
+        ),
+    ] {
+        let source = format!(
+            "import dataclasses, datetime\n@dataclasses.dataclass\nclass P:\n    a: int\n    b: int = 1\n    c: dataclasses.InitVar[int] = 1\ndef main() -> {hint}: pass"
+        );
+        let told = described(&host, &source).await.output_schema.expect("one");
+        assert_eq!(serde_json::from_str::<Value>(&told).unwrap(), schema);
+    }
+}
+
+#[tokio::test]
 async fn a_class_inside_itself_is_a_reference_that_resolves() {
     let host = host();
     let source = "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass Node:\n    v: int\n    next: Node | None = None\ndef main(n: Node): pass";

@@ -140,6 +140,25 @@ async fn coroutines_are_awaited_on_a_loop_of_their_own() {
     }
 }
 
+/// Imported by each child it would cost 30 ms a call.
+#[tokio::test]
+async fn the_loop_s_module_is_there_before_the_call_of_what_may_be_awaited() {
+    let host = host();
+    let plain = "import functools, sys\ndef deco(f):\n    @functools.wraps(f)\n    def inner(): return f('asyncio' in sys.modules)\n    return inner\n@deco\nasync def main(there): return there";
+    let script = "import sys\nthere = 'asyncio' in sys.modules\nasync def job(): return there\nresult = job()";
+    for (source, answer) in [
+        (plain, "true"),
+        (script, "true"),
+        (
+            "import sys\ndef main(): return 'asyncio' in sys.modules",
+            "false",
+        ),
+    ] {
+        let mut sandbox = sandbox(&host, source).await;
+        assert_eq!(output(&run(&mut sandbox, "{}").await), answer, "{source}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_left_running_neither_delays_nor_survives() {
     let host = host();

@@ -17,4 +17,5 @@ mod modules;
 mod oracle;
 mod results;
 mod selftest;
+mod spellings;
 mod world;

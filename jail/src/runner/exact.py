@@ -1,0 +1,66 @@
+"""Numbers by their text, where the double that JSON makes of them would not do.
+
+`1e30`, `5.0` and `9007199254740993.0` are integers to JSON Schema, and only their text
+tells which; a Decimal keeps the digits it was written with. Texts cost time and memory,
+and hardly a call needs one: the input is read without them first, and once more with
+them where a reader raises `Wanted`.
+"""
+
+json = use("json")
+
+_texts, _kept = {}, []
+is_reading = False
+
+
+class Wanted(BaseException):
+    """The text of a number is needed, and was not kept."""
+
+
+def _remember(written):
+    number = float(written)
+    _texts[id(number)] = written
+    _kept.append(number)  # so that no other object gets its id
+    return number
+
+
+_scan = json.scanner(_remember)
+
+
+def scan(body, at):
+    global is_reading
+    is_reading = True
+    return _scan(body, at)
+
+
+def text(number):
+    """A float of the input as it was written."""
+    written = _texts.get(id(number))
+    if written is None:
+        if not is_reading:
+            raise Wanted
+        return float.__repr__(number)
+    return written
+
+
+def integer(number):
+    """The integer that a whole float of the input was written as; ValueError if it only was rounded to one.
+
+    The double is finite, so the integer has 309 digits at most: no power to be afraid of.
+    """
+    written = text(number)
+    mantissa, _, power = written.lower().partition("e")
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    digits = (whole + fraction).rstrip("0")
+    spare = len(whole) + len(fraction) - len(digits)
+    digits = digits.lstrip("0")
+    if not digits:
+        return 0
+    sign = -1 if power.startswith("-") else 1
+    power = power.lstrip("+-0")
+    if len(power) > 8:
+        raise ValueError("%.40s is no integer" % written)
+    shift = sign * int(power or "0") - len(fraction) + spare
+    if shift < 0:
+        raise ValueError("%.40s is no integer" % written)
+    made = int(digits + "0" * shift)
+    return -made if mantissa.startswith("-") else made
