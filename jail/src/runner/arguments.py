@@ -9,6 +9,7 @@ the hint has only one meaning (a date, an enum, an array of dates).
 import inspect
 import typing
 
+exact = use("exact")
 forms = use("forms")
 hints = use("hints")
 
@@ -86,7 +87,7 @@ def class_reader(hint):
     if hints.is_enum(hint):
         return member_reader(hint)
     if hints.is_model(hint):
-        return hint.model_validate
+        return lambda value: hint.model_validate(exact.inside(value))
     if hints.is_typed_dict(hint):
         return once(typed_dict_reader, hint)
     if hints.has_fields(hint):

@@ -29,8 +29,8 @@ text = use("text")
 
 DEPTH = 128
 INFINITE = float("inf")
-# Below CPython's bound of 4,300 digits.
-SAFE = 10**4000
+# The first integer of more than 4,300 digits, whatever the code made of CPython's bound.
+TOO_LONG = 10**4300
 modules = sys.modules
 
 type_, isinstance_, str_, int_, float_, dict_, list_, len_ = type, isinstance, str, int, float, dict, list, len
@@ -51,7 +51,7 @@ class NotSerializable(Exception):
         return {
             "code": "result_not_serializable",
             "type": self.kind,
-            "message": text.clean("at %s: %s" % (pointer or "the root", self.message), 2_000),
+            "message": text.clean("at %s: %s" % (text.clean(pointer, 500) or "the root", self.message), 2_000),
             "pointer": text.clean(pointer, 2_000),
         }
 
@@ -67,7 +67,7 @@ def broken(error):
         words = text.clean(str_(error), 1_000)
     except BaseException:
         words = "no text"
-    return NotSerializable("reading the value raised %s: %s" % (kind, words), kind).told()
+    return NotSerializable("reading the value raised %s: %s" % (kind, words), kind)
 
 
 def _never(value):
@@ -82,11 +82,7 @@ def encode(value):
     kind = type_(value)
     if kind is int_ and -(10**18) < value < 10**18:
         return int_repr(value).encode()
-    plain = simple(value, 0)
-    try:
-        return "".join(encoder(plain, 0)).encode("utf-8")
-    except ValueError as error:
-        raise NotSerializable(str_(error)) from None
+    return "".join(encoder(simple(value, 0), 0)).encode("utf-8")
 
 
 def simple(value, depth):
@@ -104,7 +100,12 @@ def simple(value, depth):
         return items(value, depth)
     if kind is dict_:
         return members(value.items(), depth)
-    return other(value, kind, depth)
+    try:
+        return other(value, kind, depth)
+    except NotSerializable:
+        raise
+    except BaseException as error:
+        raise broken(error) from None
 
 
 def checked_text(value):
@@ -117,13 +118,9 @@ def checked_text(value):
 
 
 def checked_int(value):
-    if -SAFE < value < SAFE:
+    if -TOO_LONG < value < TOO_LONG:
         return value
-    try:
-        int_repr(value)
-    except ValueError:
-        raise NotSerializable("the integer has too many digits", "int") from None
-    return value
+    raise NotSerializable("the integer has more than 4,300 digits", "int")
 
 
 def checked_float(value):
@@ -251,6 +248,8 @@ def by_class(value, kind, depth):
         form = STRINGS.get(name)
         if form is not None:
             told = form(value)
+            if value != value:
+                raise NotSerializable("JSON has no %s" % text.clean(told, 200), kind.__name__)
             if name == "decimal.Decimal" and not base.is_finite(value):
                 raise NotSerializable("JSON has no %s" % base.__str__(value), "Decimal")
             return checked_text(told)
@@ -259,7 +258,8 @@ def by_class(value, kind, depth):
         if name == "collections.deque":
             return items(value, depth)
         if name in ("pydantic.main.BaseModel", "pydantic.BaseModel"):
-            return simple(value.model_dump(mode="json"), depth)
+            # As its schema says it, and as it is read: by alias.
+            return simple(value.model_dump(mode="json", by_alias=True), depth)
         if name == "collections.abc.Mapping":
             return members(value.items(), depth)
         if name == "pandas.core.frame.DataFrame":

@@ -8,6 +8,8 @@ them where a reader raises `Wanted`.
 
 json = use("json")
 
+# Up to here a double holds every integer.
+MOST = 2.0**53
 _texts, _kept = {}, []
 is_reading = False
 
@@ -64,3 +66,18 @@ def integer(number):
         raise ValueError("%.40s is no integer" % written)
     made = int(digits + "0" * shift)
     return -made if mantissa.startswith("-") else made
+
+
+def inside(value):
+    """The same value with the integers that stand in it as powers, for readers that aren't ours."""
+    kind = type(value)
+    if kind is list:
+        return [inside(item) for item in value]
+    if kind is dict:
+        return {name: inside(item) for name, item in value.items()}
+    if kind is float and value.is_integer() and not -MOST < value < MOST:
+        try:
+            return integer(value)
+        except ValueError:
+            return value
+    return value

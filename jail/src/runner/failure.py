@@ -131,6 +131,9 @@ def frames_of(tb):
         if not code.co_filename.startswith(OURS) and not code.co_filename.startswith("<frozen importlib"):
             frames.append((code.co_filename, tb.tb_lineno, code.co_qualname))
         tb = tb.tb_next
+    # What called the code (the loop of a coroutine) is none of its lines.
+    first = next((at for at, frame in enumerate(frames) if frame[0].startswith("/code/")), 0)
+    frames = frames[first:]
     if len(frames) > FRAMES:
         left_out = len(frames) - FRAMES
         half = FRAMES // 2

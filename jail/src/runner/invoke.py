@@ -11,6 +11,8 @@ exact = use("exact")
 CO_VARARGS, CO_VARKEYWORDS, CO_COROUTINE = 0x4, 0x8, 0x80
 RESULT, scan, to_text = frames.RESULT, json.scan, encode.encode
 type_, len_, dict_, int_, str_, list_ = type, len, dict, int, str, list
+settrace, setprofile = sys.settrace, sys.setprofile
+setrecursionlimit, set_int_max_str_digits = sys.setrecursionlimit, sys.set_int_max_str_digits
 Function = type(lambda: None)
 Module = type(sys)
 LIGHT = {"int": int, "float": float, "str": str, "bool": bool, "object": object}
@@ -162,8 +164,13 @@ def answer(bound, body, told, most):
         text = to_text(value)
     except encode.NotSerializable as error:
         return failed(error.told())
-    except BaseException as error:
-        return failed(encode.broken(error))
+    except BaseException:
+        try:
+            text = straightened(value)
+        except encode.NotSerializable as error:
+            return failed(error.told())
+        except BaseException as error:
+            return failed(encode.broken(error).told())
     if len_(text) > most:
         message = "the result is %d bytes of JSON; at most %d are taken" % (len(text), most)
         return failed({"code": "output_too_large", "message": message})
@@ -175,6 +182,15 @@ def again(bound, body, told, most):
     global scan
     scan = exact.scan
     return answer(bound, body, told, most)
+
+
+def straightened(value):
+    """Once more, where the code has bent the interpreter: a trace function, a small limit."""
+    settrace(None)
+    setprofile(None)
+    setrecursionlimit(1_000)
+    set_int_max_str_digits(4_300)
+    return to_text(value)
 
 
 def failed(told):

@@ -214,6 +214,26 @@ async fn the_answer_depends_on_nothing_that_code_can_patch() {
             "import os\ndef main():\n    os.write = os.getpid = None\n    return [1]",
             "[1]",
         ),
+        (
+            "import posix\ndef main():\n    for name in list(vars(posix)): setattr(posix, name, None)\n    return [1]",
+            "[1]",
+        ),
+        (
+            "import sys\ndef main():\n    sys.settrace(lambda *a: 1 / 0)\n    return [1, {2}]",
+            "[1,[2]]",
+        ),
+        (
+            "import sys\ndef main():\n    sys.setrecursionlimit(12)\n    return [[[[1]]]]",
+            "[[[[1]]]]",
+        ),
+        (
+            "import sys\ndef main():\n    sys.set_int_max_str_digits(640)\n    return [10**700 - 10**700, 10**699]",
+            &format!("[0,1{}]", "0".repeat(699)),
+        ),
+        (
+            "import sys\nclass S:\n    def flush(self): raise SystemExit(3)\ndef main():\n    sys.stdout = S()\n    return 1",
+            "1",
+        ),
     ] {
         let mut sandbox = sandbox(&host, source).await;
         assert_eq!(output(&run(&mut sandbox, "{}").await), answer, "{source}");

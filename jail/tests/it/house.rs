@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use jail::FailureCode;
+use jail::{Context, FailureCode};
 
-use crate::world::{failure, host, once, output, run, sandbox};
+use crate::world::{failure, host, once, output, request, run, sandbox};
 
 #[tokio::test]
 async fn signals_are_as_plain_python_has_them() {
@@ -46,7 +46,7 @@ async fn standard_input_is_at_its_end() {
 #[tokio::test]
 async fn twins_draw_different_numbers_and_ids() {
     let host = host();
-    let source = "import random, uuid, tempfile, secrets, os\ndef main(): return [random.random(), uuid.uuid4().hex, str(uuid.uuid1()), tempfile.mkdtemp(), secrets.token_hex(8), os.urandom(8).hex()]";
+    let source = "import random, uuid, tempfile, secrets, ssl, os\ndef main(): return [random.random(), uuid.uuid4().hex, str(uuid.uuid1()), tempfile.mkdtemp(), secrets.token_hex(8), os.urandom(8).hex(), ssl.RAND_bytes(8).hex()]";
     let mut sandbox = sandbox(&host, source).await;
     let mut seen = HashSet::new();
     for _ in 0..10 {
@@ -64,6 +64,10 @@ async fn the_house_is_furnished() {
         (
             "from pathlib import Path\nimport os\ndef main():\n    Path.home().joinpath('x').write_text('1')\n    return [str(Path.home()), os.getcwd(), os.path.expanduser('~')]",
             r#"["/tmp","/tmp","/tmp"]"#,
+        ),
+        (
+            "import getpass, os, pwd\nNAMES = [getpass.getuser(), pwd.getpwuid(os.getuid()).pw_dir, os.path.expanduser('~')]\ndef main(): return NAMES",
+            r#"["template","/tmp","/tmp"]"#,
         ),
         (
             "import getpass, os, pwd, grp\ndef main():\n    os.environ.clear()\n    return [getpass.getuser(), pwd.getpwuid(os.getuid()).pw_dir, grp.getgrgid(os.getgid()).gr_name]",
@@ -94,8 +98,8 @@ async fn the_house_is_furnished() {
             r#"["UTC","Europe/Berlin"]"#,
         ),
         (
-            "import sys, locale\ndef main(): return [sys.getfilesystemencoding(), locale.getpreferredencoding(), sys.stdout.encoding]",
-            r#"["utf-8","utf-8","utf-8"]"#,
+            "import sys, locale\ndef main(): return [sys.flags.utf8_mode, sys.getfilesystemencoding(), locale.getpreferredencoding(), sys.stdout.encoding]",
+            r#"[1,"utf-8","utf-8","utf-8"]"#,
         ),
         (
             "import os\ndef main(): return [os.environ['OPENBLAS_NUM_THREADS'], len(os.sched_getaffinity(0)) <= 4]",
@@ -116,9 +120,40 @@ async fn the_house_is_furnished() {
 }
 
 #[tokio::test]
-async fn handlers_get_their_context() {
-    let source = "def handler(input, context): return [input, context.execution_id, context.remaining_ms() >= 0]";
-    assert_eq!(output(&once(source, "null").await), r#"[null,"ex_1",true]"#);
+async fn handlers_and_scripts_get_their_context_and_main_does_not() {
+    let host = host();
+    let all = "[context.execution_id, context.namespace, context.function, context.version, context.attempt, context.deadline_ms, context.remaining_ms() > 60_000]";
+    let deadline = 4_102_444_800_000;
+    for source in [
+        format!("def handler(input, context): return {all}"),
+        format!("async def handler(input, context): return {all}"),
+        format!("result = {all}"),
+    ] {
+        let mut sandbox = sandbox(&host, &source).await;
+        for attempt in 1..3 {
+            let mut request = request("null");
+            request.context = Context {
+                execution_id: "ex_1",
+                namespace: "tools",
+                function: "text.slug",
+                version: 7,
+                attempt,
+                deadline_ms: deadline,
+            };
+            let done = sandbox.run(request).await.expect("it runs");
+            assert_eq!(
+                output(&done),
+                format!(r#"["ex_1","tools","text.slug",7,{attempt},{deadline},true]"#)
+            );
+        }
+    }
+    let late = once(
+        "def handler(input, context): return context.remaining_ms()",
+        "null",
+    );
+    assert_eq!(output(&late.await), "0", "a deadline that is over");
+    let done = once("def main(): return context", "{}").await;
+    assert_eq!(failure(&done).kind.as_deref(), Some("NameError"));
 }
 
 #[tokio::test]

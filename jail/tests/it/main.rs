@@ -15,6 +15,7 @@ mod lifetimes;
 mod logs;
 mod modules;
 mod oracle;
+mod pydantic;
 mod results;
 mod selftest;
 mod spellings;

@@ -145,6 +145,65 @@ async fn a_traceback_names_the_line_shows_it_and_has_no_frame_of_ours() {
 }
 
 #[tokio::test]
+async fn tracebacks_go_through_the_user_s_files_and_libraries_and_nothing_of_ours() {
+    let host = host();
+    let helper = "import json\ndef read(text):\n    return json.loads(text)";
+    for (source, input) in [
+        ("import helper\ndef main(): return helper.read('x')", "{}"),
+        (
+            "import helper\nasync def main():\n    return helper.read('x')",
+            "{}",
+        ),
+        (
+            "import helper\ndef handler(i, c): return helper.read('x')",
+            "null",
+        ),
+        ("import helper\nresult = helper.read('x')", "null"),
+        (
+            "import helper\nfrom datetime import date\ndef main(day: date): return helper.read('x')",
+            r#"{"day": "2026-01-02"}"#,
+        ),
+    ] {
+        let mut code = Code::single(source);
+        code.files.insert("helper.py".to_owned(), helper.to_owned());
+        let generic = host.boot().await.unwrap();
+        let bound = generic.bind(&code, &LIMITS, IMPORT).await.unwrap();
+        let done = run(&mut bound.sandbox.unwrap(), input).await;
+        let text = failure(&done).traceback.clone().unwrap();
+        for words in [
+            r#"File "/code/main.py", line "#,
+            "helper.read('x')",
+            "File \"/code/helper.py\", line 3, in read\n    return json.loads(text)",
+            r#"File "/usr/lib/python3.11/json/decoder.py""#,
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        let files = text
+            .lines()
+            .filter(|line| line.starts_with("  File "))
+            .count();
+        let ours = ["/code/", "/usr/lib/python3.11/json/"];
+        let known = text
+            .lines()
+            .filter(|line| {
+                ours.iter()
+                    .any(|place| line.starts_with(&format!("  File \"{place}")))
+            })
+            .count();
+        assert_eq!(files, known, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_module_is_what_its_name_finds() {
+    let source = "import sys, inspect\nTHIS = sys.modules[__name__]\ndef main():\n    import main as again\n    return [again is THIS, again.main is main, __name__, __file__, inspect.getmodule(main) is THIS, main.__module__]";
+    assert_eq!(
+        output(&once(source, "{}").await),
+        r#"[true,true,"main","/code/main.py",true,"main"]"#
+    );
+}
+
+#[tokio::test]
 async fn inspect_has_the_source() {
     let source = "import inspect\ndef main(): return inspect.getsource(main)";
     assert!(output(&once(source, "{}").await).contains("def main()"));

@@ -93,7 +93,13 @@ async fn numbers_keep_every_digit_and_sign() {
     refusals(&[
         ("float('nan')", ""),
         ("[1, {'a': float('-inf')}]", "/1/a"),
-        ("10**5000", ""),
+        ("10**4300", ""),
+        ("-(10**4300)", ""),
+        // Whatever the code made of CPython's own bound.
+        (
+            "__import__('sys').set_int_max_str_digits(0) or 10**4300",
+            "",
+        ),
         ("[__import__('decimal').Decimal('NaN5')]", "/0"),
         ("[__import__('decimal').Decimal('-Infinity')]", "/0"),
     ])
@@ -126,12 +132,106 @@ async fn what_has_no_form_is_refused_with_its_place() {
         ("{'a': [1, {'b': open('/dev/null')}]}", "/a/1/b"),
         ("[object()]", "/0"),
         ("[1, len]", "/1"),
+        ("{'a': [1, (i for i in [1])]}", "/a/1"),
+        ("[{}.keys()]", "/0"),
+        ("1j", ""),
+        ("{'a': range(3)}", "/a"),
+        ("__import__('enum').Enum('E', {'A': object()}).A", ""),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_value_that_fails_while_it_is_read_is_refused_with_its_place() {
+    refusals(&[
         (
             "type('T', (), {'keys': lambda s: ['a'], '__getitem__': lambda s, k: 1 / 0})()",
             "",
         ),
+        (
+            "{'a': [0, type('D', (dict,), {'items': lambda s: 1 / 0})()]}",
+            "/a/1",
+        ),
+        ("[type('L', (list,), {'__iter__': lambda s: 1 / 0})()]", "/0"),
+        ("[type('L', (list,), {'__iter__': lambda s: exit(3)})()]", "/0"),
+        (
+            "[type('T', (), {'__class__': property(lambda s: 1 / 0)})()]",
+            "/0",
+        ),
+        (
+            "[type('NaT', (__import__('datetime').datetime,), {'__ne__': lambda s, o: True})(1, 1, 1)]",
+            "/0",
+        ),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn subclasses_leave_as_what_they_hold() {
+    answers(&[
+        (
+            "type('S', (str,), {'__str__': lambda s: 'no'})('yes')",
+            r#""yes""#,
+        ),
+        ("type('D', (dict,), {})(a=1)", r#"{"a":1}"#),
+        (
+            "collections.defaultdict(list, {type('S', (str,), {})('k'): [True]})",
+            r#"{"k":[true]}"#,
+        ),
+        (
+            "[enum.IntFlag('F', 'A B')(3), N.ONE, {N.ONE: 1}]",
+            r#"[3,1,{"1":1}]"#,
+        ),
+        (
+            "[collections.Counter('aab'), collections.ChainMap({'a': 1})]",
+            r#"[{"a":2,"b":1},{"a":1}]"#,
+        ),
+        ("__import__('fractions').Fraction(1, 3)", r#""1/3""#),
+        ("__import__('ipaddress').ip_address('::1')", r#""::1""#),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_generator_function_is_no_result() {
+    let host = host();
+    for source in ["def main(): yield 1", "async def main(): yield 1"] {
+        let mut sandbox = sandbox(&host, source).await;
+        let done = run(&mut sandbox, "{}").await;
+        assert_eq!(failure(&done).code, FailureCode::ResultNotSerializable);
+        assert_eq!(failure(&done).pointer.as_deref(), Some(""));
+    }
+}
+
+#[tokio::test]
+async fn a_list_inside_itself_is_refused_and_says_why() {
+    let host = host();
+    let mut sandbox = sandbox(
+        &host,
+        "def main(key):\n    a = []\n    a.append({key: a})\n    return a",
+    )
+    .await;
+    let done = run(
+        &mut sandbox,
+        &format!("{{\"key\": \"{}\"}}", "k".repeat(100)),
+    )
+    .await;
+    let told = failure(&done);
+    assert_eq!(told.code, FailureCode::ResultNotSerializable);
+    assert!(
+        told.message.ends_with("nested deeper than 128"),
+        "{}",
+        told.message
+    );
+}
+
+#[tokio::test]
+async fn integers_of_4300_digits_leave_and_arrive() {
+    let host = host();
+    let digits = "9".repeat(4_300);
+    let mut sandbox = sandbox(&host, "def main(n: int): return -n").await;
+    let done = run(&mut sandbox, &format!("{{\"n\": {digits}}}")).await;
+    assert_eq!(output(&done), format!("-{digits}"));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(crate) const IMPORT: Duration = Duration::from_secs(30);
     clippy::disallowed_methods,
     reason = "tests take their places from the environment"
 )]
-fn place(variable: &str) -> PathBuf {
+pub(crate) fn place(variable: &str) -> PathBuf {
     let value = std::env::var_os(variable);
     PathBuf::from(value.unwrap_or_else(|| panic!("{variable} is not set: run ops/test")))
 }
