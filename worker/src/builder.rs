@@ -9,6 +9,7 @@
 //! A build that failed through a fault of ours is given back; one that took its
 //! worker down too often ends as broken.
 
+mod inferred;
 mod packages;
 mod verdict;
 

@@ -10,6 +10,7 @@ mod kept;
 mod mcp;
 mod outages;
 mod problems;
+mod schemas;
 mod support;
 mod unauthorised;
 mod waiting;

@@ -17,8 +17,6 @@ text = use("text")
 encode = use("encode")
 json = use("json")
 
-# The api takes 64 patterns in a schema.
-PATTERNS = 48
 NULL = {"type": "null"}
 # What `Annotated` may say besides a description, as pydantic and annotated_types name it.
 NUMBERS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum", "multiple_of": "multipleOf"}
@@ -42,7 +40,6 @@ class Schemas:
         self.input = input
         self.open = []
         self.names = {}
-        self.patterns = 0
         self.definitions = {}
 
     def call(self, entry, known):
@@ -114,7 +111,7 @@ class Schemas:
             return NULL
         form = forms.of(hint)
         if form is not None:
-            return self.within_patterns(form[0] if self.input else forms.shown(form[0]))
+            return form[0] if self.input else forms.shown(form[0])
         origin, parts = typing.get_origin(hint), typing.get_args(hint)
         if hints.is_union(hint):
             return self.union(parts)
@@ -123,12 +120,6 @@ class Schemas:
         if origin is not None:
             return self.generic(origin, parts)
         return self.of_class(hint) if isinstance(hint, type) else {}
-
-    def within_patterns(self, schema):
-        if "pattern" not in schema:
-            return schema
-        self.patterns += 1
-        return schema if self.patterns <= PATTERNS else {k: v for k, v in schema.items() if k != "pattern"}
 
     def annotated(self, parts):
         schema = dict(self.of(parts[0]))
@@ -182,7 +173,7 @@ class Schemas:
         names = forms.KEYS[key][0] if key in (int, float, bool) else self.of(parts[0])
         names = {word: rule for word, rule in names.items() if word in ("pattern", "format", "enum")}
         if names:
-            schema["propertyNames"] = self.within_patterns(names)
+            schema["propertyNames"] = names
         inner = self.of(parts[1])
         if inner:
             schema["additionalProperties"] = inner

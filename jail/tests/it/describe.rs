@@ -105,20 +105,6 @@ async fn fields_keys_and_bounds_become_schemas() {
     .await;
 }
 
-/// The api takes 64 patterns; past that it would check nothing at all.
-#[tokio::test]
-async fn a_signature_of_many_decimals_keeps_a_schema_that_can_be_used() {
-    let parameters: Vec<_> = (0..100).map(|n| format!("d{n}: Decimal")).collect();
-    let source = format!(
-        "from decimal import Decimal\ndef main({}): pass",
-        parameters.join(", ")
-    );
-    let described = described(&host(), &source).await;
-    let schema = described.input_schema.expect("a schema");
-    assert_eq!(schema.matches("\"pattern\"").count(), 48);
-    assert_eq!(schema.matches("\"number\"").count(), 100);
-}
-
 #[tokio::test]
 async fn results_are_described_as_they_leave() {
     let host = host();

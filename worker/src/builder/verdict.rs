@@ -9,6 +9,8 @@ use common::vault::{Purpose, Vault, VaultError};
 use jail::{Entry, SyntaxFailure, Verdict};
 use serde::Serialize;
 
+use super::inferred::usable;
+
 /// What a build found, open.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
@@ -44,8 +46,8 @@ pub(super) fn found(verdict: Verdict, log: String) -> Found {
                 Entry::Handler => EntryPoint::Handler,
                 Entry::Script => EntryPoint::Script,
             }),
-            input_schema: bounded(described.input_schema, limits::SCHEMA_BYTES),
-            output_schema: bounded(described.output_schema, limits::SCHEMA_BYTES),
+            input_schema: usable(described.input_schema),
+            output_schema: usable(described.output_schema),
             description: described.doc.map(|doc| cut(doc, limits::DESCRIPTION_BYTES)),
             single_use: described.single_use.map(left),
             log,
@@ -115,11 +117,6 @@ fn json(reason: &Reason<'_>) -> Vec<u8> {
     serde_json::to_vec(reason).unwrap_or_default()
 }
 
-/// A schema that is too large is none.
-fn bounded(text: Option<String>, most: usize) -> Option<String> {
-    text.filter(|text| text.len() <= most)
-}
-
 fn cut(mut text: String, most: usize) -> String {
     text.truncate(text.floor_char_boundary(most));
     text
@@ -186,7 +183,5 @@ mod tests {
         let text = "é".repeat(limits::DESCRIPTION_BYTES);
         let kept = cut(text, limits::DESCRIPTION_BYTES - 1);
         assert_eq!(kept.len(), limits::DESCRIPTION_BYTES - 2);
-        assert_eq!(bounded(Some("123".to_owned()), 2), None);
-        assert!(bounded(Some("12".to_owned()), 2).is_some());
     }
 }
