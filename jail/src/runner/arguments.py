@@ -66,7 +66,13 @@ def is_theirs(error):
 
 def reader(hint):
     """A function from the JSON value to what the hint names; None where that is the same."""
-    hint = hints.bare(hint)
+    try:
+        return reader_of(hints.bare(hint))
+    except Exception:
+        return None  # anything may stand as a hint
+
+
+def reader_of(hint):
     form = forms.of(hint)
     if form is not None:
         return form[1]

@@ -73,7 +73,7 @@ def light_hints(entry):
             hint = LIGHT.get(hint, hint)  # from __future__ import annotations
         if name == "return":
             continue
-        if hint not in LIGHT.values():
+        if not any(hint is kind for kind in LIGHT.values()):
             return None
         hints[name] = hint
     return hints

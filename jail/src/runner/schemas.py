@@ -20,7 +20,7 @@ json = use("json")
 NULL = {"type": "null"}
 # What `Annotated` may say besides a description, as pydantic and annotated_types name it.
 NUMBERS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum", "multiple_of": "multipleOf"}
-LENGTHS = {
+BOUNDS = {
     "string": {"min_length": "minLength", "max_length": "maxLength", "pattern": "pattern"},
     "array": {"min_length": "minItems", "max_length": "maxItems"},
     "object": {"min_length": "minProperties", "max_length": "maxProperties"},
@@ -50,7 +50,7 @@ class Schemas:
         parameters = list(signature.parameters.values())
         if hints.takes_whole(parameters, known):
             hint = known.get(parameters[0].name)
-            return {"type": "object"} if hint in (dict, typing.Dict) else None
+            return {"type": "object"} if hint is dict or hint is typing.Dict else None
         properties, required, rest = {}, [], False
         for parameter in parameters:
             hint = known.get(parameter.name)
@@ -100,6 +100,12 @@ class Schemas:
         return schema
 
     def of(self, hint):
+        try:
+            return self.told(hint)
+        except Exception:
+            return {}  # anything may stand as a hint
+
+    def told(self, hint):
         if typing.get_origin(hint) is typing.Annotated:
             return self.annotated(typing.get_args(hint))
         if typing.get_origin(hint) in hints.WRAPPERS:
@@ -198,8 +204,10 @@ class Schemas:
             return {"$ref": "#/$defs/" + name}
         self.open.append(hint)
         kind = self.typed_dict if hints.is_typed_dict(hint) else self.dataclass if hints.has_fields(hint) else self.named_tuple
-        fields = kind(hint)
-        self.open.pop()
+        try:
+            fields = kind(hint)
+        finally:
+            self.open.pop()
         name = self.names.get(hint)
         if name is None:
             return fields
@@ -233,7 +241,7 @@ def bounds(kinds, note):
     """What a note says of a value's size, in the words of JSON Schema."""
     told = {}
     for kind in kinds if isinstance(kinds, list) else [kinds]:
-        for name, word in LENGTHS.get(kind, {}).items():
+        for name, word in BOUNDS.get(kind, {}).items():
             bound = getattr(note, name, None)
             if type(bound) in (int, float) or name == "pattern" and type(bound) is str:
                 told[word] = bound

@@ -106,6 +106,23 @@ async fn fields_keys_and_bounds_become_schemas() {
 }
 
 #[tokio::test]
+async fn a_hint_that_is_none_allows_anything() {
+    let source = "class Odd:\n    def __eq__(self, other): raise RuntimeError\n    __hash__ = None\n    def __getattr__(self, name): raise RuntimeError(name)\n\
+        def main(a: [1, 2], b: {'k': 1}, c: 3, d: Odd(), e: 'how many there are', f: print, g: list[Odd()], h: 'list[nothing]', *, i: lambda: 1 = Odd()) -> Odd(): pass";
+    let any = ["a", "b", "c", "d", "e", "f", "h"].map(|name| (name.to_owned(), json!({})));
+    let mut properties = serde_json::Map::from_iter(any);
+    properties.insert("g".to_owned(), json!({"type": "array"}));
+    properties.insert("i".to_owned(), json!({}));
+    let required = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    schemas(&[(source, object(Value::Object(properties), &required))]).await;
+    let done = crate::world::once(
+        "def main(a: [1], b: {'k': 1}, c: 'odd words'): return [a, b, c]",
+        r#"{"a": 1, "b": 2, "c": 3}"#,
+    );
+    assert_eq!(crate::world::output(&done.await), "[1,2,3]");
+}
+
+#[tokio::test]
 async fn results_are_described_as_they_leave() {
     let host = host();
     for (hint, schema) in [
