@@ -10,7 +10,7 @@ json = use("json")
 
 # Up to here a double holds every integer.
 MOST = 2.0**53
-_texts, _kept = {}, []
+_texts = {}
 is_reading = False
 
 
@@ -20,8 +20,8 @@ class Wanted(BaseException):
 
 def _remember(written):
     number = float(written)
+    # Whatever had this id before is gone.
     _texts[id(number)] = written
-    _kept.append(number)  # so that no other object gets its id
     return number
 
 

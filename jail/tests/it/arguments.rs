@@ -259,6 +259,55 @@ async fn hints_behind_a_partial_a_method_and_a_class_are_read() {
     }
 }
 
+/// A schema of the user's own may let through what the hints can't mean.
+#[tokio::test]
+async fn what_a_hint_cannot_mean_is_refused_by_the_name_of_its_argument() {
+    let host = host();
+    for (source, input, words) in [
+        (
+            "from datetime import date\ndef main(d: dict[date, int]): pass",
+            r#"{"d": {"2026-01-02": 1, "20260102": 2}}"#,
+            "argument d: two keys mean the same",
+        ),
+        (
+            "import enum\nclass E(enum.IntEnum):\n    ONE = 1\ndef main(e: E): pass",
+            r#"{"e": true}"#,
+            "argument e: True is none of",
+        ),
+        (
+            "def main(l: set[int]): pass",
+            r#"{"l": {"a": 1}}"#,
+            "argument l: an array is wanted",
+        ),
+        (
+            "def main(l: tuple): pass",
+            r#"{"l": "ab"}"#,
+            "argument l: an array is wanted",
+        ),
+        (
+            "from typing import *\nclass T(TypedDict):\n    a: int\ndef main(t: T): pass",
+            r#"{"t": {}}"#,
+            "argument t: T needs a",
+        ),
+        (
+            "def main(b: bytes): pass",
+            r#"{"b": "YW=I"}"#,
+            "argument b: ",
+        ),
+        (
+            "def main(d: dict[int, int]): pass",
+            r#"{"d": {"01": 1}}"#,
+            "argument d: the key 01 is not written as an integer",
+        ),
+    ] {
+        let mut sandbox = sandbox(&host, source).await;
+        let done = run(&mut sandbox, input).await;
+        let told = failure(&done);
+        assert_eq!(told.kind.as_deref(), Some("ValueError"), "{source}");
+        assert!(told.message.starts_with(words), "{told:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_callable_that_does_not_tell_its_parameters_gets_what_there_is() {
     assert_eq!(
