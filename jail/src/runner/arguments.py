@@ -26,7 +26,7 @@ def converting_call(entry):
     parameters = list(signature.parameters.values())
     if hints.takes_whole(parameters, known):
         return lambda value, context: entry(value)
-    named = [(p.name, reader(known.get(p.name))) for p in parameters if p.kind in hints.NAMED]
+    named = [(p.name, optional_reader(known.get(p.name), p.default)) for p in parameters if p.kind in hints.NAMED]
     readers = {name: read for name, read in named if read is not None}
     rest = next((p for p in parameters if p.kind is p.VAR_KEYWORD), None)
     rest_reader = reader(known.get(rest.name)) if rest is not None else None
@@ -62,6 +62,14 @@ def is_theirs(error):
             return True
         tb = tb.tb_next
     return False
+
+
+def optional_reader(hint, default):
+    """`day: date = None` takes null too."""
+    read = reader(hint)
+    if read is None or default is not None:
+        return read
+    return lambda value: None if value is None else read(value)
 
 
 def reader(hint):
@@ -224,7 +232,8 @@ def members_reader(hint, readers):
 
 def dataclass_reader(hint):
     known = hints.of(hint)
-    read = members_reader(hint, {name: reader(known.get(name)) for name in hints.fields(hint)})
+    fields = hints.fields(hint).items()
+    read = members_reader(hint, {name: optional_reader(known.get(name), field.default) for name, field in fields})
     return lambda value: hint(**read(value))
 
 
@@ -245,6 +254,6 @@ def typed_dict_reader(hint):
 
 def named_tuple_reader(hint):
     known = hints.of(hint)
-    readers = [reader(known.get(name)) for name in hint._fields]
+    readers = [optional_reader(known.get(name), hint._field_defaults.get(name, hint)) for name in hint._fields]
     least = len(hint._fields) - len(hint._field_defaults)
     return tuple_reader(lambda items: hint(*items), readers, least)

@@ -232,7 +232,10 @@ class Schemas:
 
     def named_tuple(self, hint):
         known = hints.of(hint)
-        each = [{"title": name} | self.of(known.get(name, typing.Any)) for name in hint._fields]
+        each = []
+        for name in hint._fields:
+            schema = {"title": name} | self.of(known.get(name, typing.Any))
+            each.append(self.with_default(schema, hint._field_defaults.get(name, hint), hint))
         least = len(each) - (len(hint._field_defaults) if self.input else 0)
         return {"type": "array", "prefixItems": each, "minItems": least, "maxItems": len(each)}
 

@@ -59,6 +59,11 @@ async fn classes_wrappers_and_kinds_of_parameters_are_read() {
             r#"["5","2.0",false]"#,
         ),
         (
+            "from datetime import date\ndef main(a: date = None, *, b: date = None): return [a, b]",
+            r#"{"a": null, "b": "2026-01-01"}"#,
+            r#"[null,"2026-01-01"]"#,
+        ),
+        (
             "def main(a, *, b=2, **rest): return [a, b, rest]",
             r#"{"a": 1, "c": 3}"#,
             r#"[1,2,{"c":3}]"#,

@@ -94,7 +94,7 @@ async fn fields_keys_and_bounds_become_schemas() {
         ("import dataclasses\n@dataclasses.dataclass(kw_only=True)\nclass P:\n    a: dataclasses.InitVar[int]\n    b: str = None\n    c: int = dataclasses.field(init=False)\ndef main(p: P): pass",
          object(json!({"p": object(json!({"a": {"type": "integer"}, "b": {"type": ["string", "null"], "default": null}}), &["a"])}), &["p"])),
         ("from typing import *\nclass P(NamedTuple):\n    x: int\n    y: str = ''\ndef main(p: P): pass",
-         object(json!({"p": {"type": "array", "prefixItems": [{"title": "x", "type": "integer"}, {"title": "y", "type": "string"}], "minItems": 1, "maxItems": 2}}), &["p"])),
+         object(json!({"p": {"type": "array", "prefixItems": [{"title": "x", "type": "integer"}, {"title": "y", "type": "string", "default": ""}], "minItems": 1, "maxItems": 2}}), &["p"])),
         ("def main(a: dict[int, str]): pass",
          object(json!({"a": {"type": "object", "propertyNames": {"pattern": "^(0|-?[1-9][0-9]*)$"}, "additionalProperties": {"type": "string"}}}), &["a"])),
         ("from typing import *\nclass Ge:\n    ge = 1\nclass Field:\n    description = 'some'\n    metadata = [Ge()]\n    max_length = 3\ndef main(n: Annotated[int, Field()], l: Annotated[list[int], Field()]): pass",

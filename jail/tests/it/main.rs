@@ -5,6 +5,7 @@
 mod arguments;
 mod bounds;
 mod describe;
+mod documented;
 mod endings;
 mod first;
 mod hostile;

@@ -2,7 +2,7 @@
 
 use jail::FailureCode;
 
-use crate::world::{failure, host, output, run, sandbox};
+use crate::world::{IMPORT, LIMITS, failure, host, output, run, sandbox};
 
 /// Runs `def main()` with this body after these imports; one sandbox for all.
 async fn answers(cases: &[(&str, &str)]) {
@@ -190,6 +190,29 @@ async fn subclasses_leave_as_what_they_hold() {
         ("__import__('ipaddress').ip_address('::1')", r#""::1""#),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn what_has_a_list_of_numpy_s_or_fields_of_attrs_leaves_as_those() {
+    let host = host();
+    // Stand in for the libraries: only these names of them are known to the runner.
+    let numpy = "class ndarray:\n    def __init__(self, plain): self.plain = plain\n    def tolist(self): return self.plain\n\
+        class float64(float):\n    def tolist(self): return float(self)\nclass void:\n    def tolist(self): return self";
+    let attrs = "class Field:\n    def __init__(self, name): self.name = name\nclass P:\n    __attrs_attrs__ = (Field('x'), Field('y'))\n    x, y = 1, [2]";
+    let mut code = jail::Code::single(
+        "import numpy, attrs\nVALUES = {'a': [numpy.ndarray([[1, 2.5]]), numpy.float64(1.5), attrs.P()], 'b': [numpy.ndarray([0, float('nan')])], 'c': [numpy.void()]}\ndef main(which): return VALUES[which]",
+    );
+    code.files.insert("numpy.py".to_owned(), numpy.to_owned());
+    code.files.insert("attrs.py".to_owned(), attrs.to_owned());
+    let generic = host.boot().await.unwrap();
+    let bound = generic.bind(&code, &LIMITS, IMPORT).await.unwrap();
+    let mut sandbox = bound.sandbox.unwrap();
+    let done = run(&mut sandbox, r#"{"which": "a"}"#).await;
+    assert_eq!(output(&done), r#"[[[1,2.5]],1.5,{"x":1,"y":[2]}]"#);
+    for (which, pointer) in [("b", "/0/1"), ("c", "/0")] {
+        let done = run(&mut sandbox, &format!("{{\"which\": \"{which}\"}}")).await;
+        assert_eq!(failure(&done).pointer.as_deref(), Some(pointer));
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ class Point:
 class Keyed:
     x: int
     label: str = None
+    day: datetime.date = None
 
 
 @dataclasses.dataclass
@@ -168,7 +169,7 @@ CHECKS = {
     "enum_keys": lambda v: type(v) is dict and all(type(key) is Word for key in v),
     "a_point": is_point,
     "points": lambda v: type(v) is dict and all(map(is_point, v.values())),
-    "keyed": lambda v: type(v) is Keyed and is_int(v.x) and (v.label is None or type(v.label) is str),
+    "keyed": lambda v: type(v) is Keyed and is_int(v.x) and type(v.label or "") is str and (v.day is None or is_date(v.day)),
     "node": is_node,
     "boxed": lambda v: type(v) is Box,
     "a_pair": lambda v: type(v) is Pair and is_int(v.x) and (v.day is None or is_date(v.day)),
@@ -245,4 +246,11 @@ def main(
     unknown: "NoSuchName" = NOT_GIVEN,
 ):
     [(name, value)] = [(name, value) for name, value in locals().items() if value is not NOT_GIVEN]
-    return [repr(value), CHECKS[name](value)]
+    return {name: value} if BACK else [repr(value), CHECKS[name](value)]
+
+
+# Gives each value back, as what it was hinted to be.
+BACK = False
+if BACK:
+    Back = TypedDict("Back", dict(main.__annotations__), total=False)
+    main.__annotations__["return"] = Back

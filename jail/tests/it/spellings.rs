@@ -3,7 +3,7 @@
 //! Every value of a pool is held against every spelling's schema. What the schema takes
 //! must reach `main` as a value of the hinted kind.
 
-use jail::{Code, Sandbox, Verdict};
+use jail::{Code, Described, Sandbox, Verdict};
 use serde_json::Value;
 
 use crate::world::{IMPORT, LIMITS, World, host, output, run, sandbox};
@@ -56,6 +56,8 @@ const POOL: &[&str] = &[
     "[1, 2]",
     "[[1], []]",
     r#"["2026-01-02"]"#,
+    "[1, null]",
+    r#"{"x": 1, "day": null}"#,
     r#"[1, "2026-01-02"]"#,
     r#"[5.0, null]"#,
     "{}",
@@ -81,19 +83,38 @@ const POOL: &[&str] = &[
     r#"{"value": 1, "next": null}"#,
 ];
 
-/// The schema as the api would check it.
-async fn validator(host: &World, source: &str) -> (Value, jsonschema::Validator) {
+/// A schema as the api would check it.
+struct Checked(Value, jsonschema::Validator);
+
+impl Checked {
+    fn new(text: Option<&str>) -> Self {
+        let schema: Value = serde_json::from_str(text.expect("a schema")).expect("JSON");
+        let options = jsonschema::options().should_validate_formats(true);
+        let validator = options.build(&schema).expect("a good schema");
+        Self(schema, validator)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let properties = self.0["properties"].as_object().expect("properties");
+        properties.keys().cloned().collect()
+    }
+
+    /// Whether a value may stand under this name.
+    fn takes(&self, name: &str, value: &str) -> bool {
+        let member = format!("{{\"{name}\": {value}}}");
+        let member: Value = serde_json::from_str(&member).expect("JSON");
+        self.1.is_valid(&member)
+    }
+}
+
+async fn described(host: &World, source: &str) -> Described {
     let generic = host.boot().await.expect("a sandbox");
     let code = Code::single(source);
     let description = generic.describe(&code, &LIMITS, IMPORT).await;
-    let Verdict::Described(described) = description.expect("an answer").verdict else {
-        panic!("not described");
-    };
-    let schema: Value =
-        serde_json::from_str(described.input_schema.as_deref().expect("a schema")).unwrap();
-    let options = jsonschema::options().should_validate_formats(true);
-    let validator = options.build(&schema).expect("a good schema");
-    (schema, validator)
+    match description.expect("an answer").verdict {
+        Verdict::Described(described) => described,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// What `main` made of this value for this parameter, or what it said.
@@ -105,33 +126,30 @@ async fn given(sandbox: &mut Sandbox, name: &str, value: &str) -> Result<(String
     }
 }
 
+/// Without the hint that names nothing, which makes Python's own reading of all hints fail.
+fn resolved() -> String {
+    let unknown = "    unknown: \"NoSuchName\" = NOT_GIVEN,\n";
+    assert!(SPELLINGS.contains(unknown));
+    SPELLINGS.replace(unknown, "")
+}
+
 #[tokio::test]
 async fn what_a_schema_takes_is_of_the_hinted_kind_in_every_spelling() {
     let host = host();
-    let unknown = "    unknown: \"NoSuchName\" = NOT_GIVEN,\n";
-    assert!(SPELLINGS.contains(unknown));
     for source in [
         SPELLINGS.to_owned(),
-        // A name that is nowhere makes Python's own reading of all hints fail.
-        SPELLINGS.replace(unknown, ""),
+        resolved(),
         format!("from __future__ import annotations\n{SPELLINGS}"),
     ] {
-        let (schema, validator) = validator(&host, &source).await;
+        let schema = Checked::new(described(&host, &source).await.input_schema.as_deref());
         let mut sandbox = sandbox(&host, &source).await;
-        let names: Vec<String> = schema["properties"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect();
+        let names = schema.names();
         assert!(names.len() > 50, "{names:?}");
         let mut wrong = Vec::new();
         for name in names {
             let (mut taken, mut refused) = (0, 0);
             for value in POOL {
-                let input: Value =
-                    serde_json::from_str(&format!("{{\"{name}\": {value}}}")).unwrap();
-                if !validator.is_valid(&input) {
+                if !schema.takes(&name, value) {
                     refused += 1;
                     continue;
                 }
@@ -149,10 +167,36 @@ async fn what_a_schema_takes_is_of_the_hinted_kind_in_every_spelling() {
             if taken == 0 || refused == 0 && !is_open {
                 wrong.push(format!(
                     "{name} takes {taken}: {}",
-                    schema["properties"][&name]
+                    schema.0["properties"][&name]
                 ));
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
+}
+
+/// Over MCP a result that doesn't fit its schema is refused.
+#[tokio::test]
+async fn what_was_taken_leaves_as_the_schema_of_the_result_says() {
+    let host = host();
+    let source = resolved().replace("BACK = False", "BACK = True");
+    let described = described(&host, &source).await;
+    let input = Checked::new(described.input_schema.as_deref());
+    let result = Checked::new(described.output_schema.as_deref());
+    assert_eq!(input.names(), result.names());
+    let mut sandbox = sandbox(&host, &source).await;
+    let mut wrong = Vec::new();
+    for name in input.names() {
+        for value in POOL.iter().filter(|value| input.takes(&name, value)) {
+            let done = run(&mut sandbox, &format!("{{\"{name}\": {value}}}")).await;
+            let Ok(told) = &done.result else {
+                continue;
+            };
+            let told: Value = serde_json::from_slice(told).expect("JSON");
+            if !result.takes(&name, &told[&name].to_string()) {
+                wrong.push(format!("{name}: {value} left as {told}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

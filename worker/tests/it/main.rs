@@ -5,6 +5,7 @@ mod rig;
 
 mod builds;
 mod calls;
+mod documented;
 mod host;
 mod odd;
 mod packages;
