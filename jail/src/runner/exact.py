@@ -68,6 +68,18 @@ def integer(number):
     return -made if mantissa.startswith("-") else made
 
 
+def as_number(value, hint):
+    """`5.0` is an integer in JSON, and `5` a number: the code gets what its hint says."""
+    if hint is int and type(value) is float and value.is_integer():
+        return integer(value)
+    if hint is float and type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError("the integer is larger than a float can be") from None
+    return value
+
+
 def inside(value):
     """The same value with the integers that stand in it as powers, for readers that aren't ours."""
     kind = type(value)

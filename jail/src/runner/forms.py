@@ -4,6 +4,8 @@ Both stand in one table, so that what the schema lets through is what the code g
 A type without a reader arrives as the JSON value it is.
 """
 
+from binascii import a2b_base64
+
 exact = use("exact")
 json = use("json")
 
@@ -16,18 +18,6 @@ SECONDS = {"type": "number", "minimum": -86399999913600, "maximum": 863999999999
 BASE64 = {"type": "string", "contentEncoding": "base64", "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"}
 
 
-def as_number(value, hint):
-    """`5.0` is an integer in JSON, and `5` a number: the code gets what its hint says."""
-    if hint is int and type(value) is float and value.is_integer():
-        return exact.integer(value)
-    if hint is float and type(value) is int:
-        try:
-            return float(value)
-        except OverflowError:
-            raise ValueError("the integer is larger than a float can be") from None
-    return value
-
-
 def text(value, kind):
     if type(value) is not str:
         raise TypeError("a string is wanted for %s" % kind)
@@ -35,8 +25,6 @@ def text(value, kind):
 
 
 def bytes_of(value):
-    from binascii import a2b_base64
-
     return a2b_base64(text(value, "bytes"), strict_mode=True)
 
 
@@ -103,8 +91,8 @@ def _path(value):
 
 PLAIN = {
     str: ({"type": "string"}, None),
-    int: ({"type": "integer"}, lambda value: as_number(value, int)),
-    float: ({"type": "number"}, lambda value: as_number(value, float)),
+    int: ({"type": "integer"}, lambda value: exact.as_number(value, int)),
+    float: ({"type": "number"}, lambda value: exact.as_number(value, float)),
     bool: ({"type": "boolean"}, None),
     type(None): ({"type": "null"}, None),
     dict: ({"type": "object"}, None),

@@ -98,7 +98,7 @@ def plain_call(entry, hints):
 
 def number(value, hint, name):
     try:
-        return use("forms").as_number(value, hint)
+        return exact.as_number(value, hint)
     except ValueError as error:
         raise ValueError("argument %s: %s" % (name, error)) from None
 

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jail::{Code, Context, Described, Done, Request, Sandbox, Verdict};
+use jail::{Code, Described, Done, Sandbox, Verdict};
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
-use crate::world::{IMPORT, LIMITS, OUTPUT, World, host};
+use crate::world::{IMPORT, LIMITS, World, host, request};
 
 const PAGE: &str = include_str!("../../../docs/functions.md");
 /// Of a sample that never ends by itself.
@@ -82,19 +82,10 @@ async fn bound(host: &World, code: &Code) -> Sandbox {
 }
 
 async fn called(sandbox: &mut Sandbox, input: &str) -> Done {
-    let request = Request {
-        input: input.as_bytes(),
-        context: Context {
-            execution_id: "ex_1",
-            namespace: "docs",
-            function: "forecast",
-            version: 1,
-            attempt: 1,
-            deadline_ms: i64::MAX,
-        },
-        timeout: TIMEOUT,
-        output_bytes: OUTPUT,
-    };
+    let mut request = request(input);
+    request.context.function = "forecast";
+    request.context.deadline_ms = i64::MAX;
+    request.timeout = TIMEOUT;
     sandbox.run(request).await.expect("it runs")
 }
 
