@@ -81,6 +81,19 @@ fn the_limits_of_every_plan_are_those_of_the_program() {
             "starts of an execution whose workers were lost",
             limits::STARTS.to_string(),
         ),
+        (
+            "requirements of a version",
+            limits::REQUIREMENTS.to_string(),
+        ),
+        ("a requirement", size(limits::REQUIREMENT_BYTES)),
+        (
+            "time of resolving them",
+            format!("{} s", limits::RESOLVE.as_secs()),
+        ),
+        (
+            "files of installed packages",
+            grouped(&limits::LAYER_FILES.to_string()),
+        ),
     ];
     assert_eq!(told, held);
 }
