@@ -211,6 +211,10 @@ async fn packages_are_shown_as_asked_for_and_as_resolved_and_restored_as_they_we
     assert_eq!(broken["error"]["message"], "absent was not found");
     // The last ready one is still what runs.
     assert_eq!(tenant.call("f", &json!({})).await["version"], 4);
+    let asked = format!("{}?version=5", tenant.executions("f"));
+    let reply = tenant.program.post(&asked, &json!({})).await;
+    let told = reply.must_tell(409, "version_broken")["detail"].to_string();
+    assert!(told.contains("absent was not found"), "{told}");
     home.stop().await;
 }
 
