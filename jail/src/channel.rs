@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
 use crate::limits::LOG_BYTES;
+use crate::text::whole;
 
 const CHUNK: usize = 16 << 10;
 /// What most answers and most logs fit into.
@@ -197,6 +198,11 @@ impl Capture {
         self.log.total
     }
 
+    /// The beginning of what came.
+    pub(crate) fn kept(&self) -> &[u8] {
+        &self.log.kept
+    }
+
     /// Waits for more and takes a bounded piece of it: the caller looks at the total in between.
     /// For ever, where nobody watches it.
     pub(crate) async fn fill(&mut self) -> io::Result<()> {
@@ -236,17 +242,15 @@ impl Capture {
     /// marked where something is missing. At most `most` bytes; and whether it was cut.
     pub(crate) fn into_text(self) -> (String, bool) {
         let Log { kept, most, total } = self.log;
-        let text = String::from_utf8_lossy(&kept);
-        if total <= most as u64 && text.len() <= most {
+        let cut = total > most as u64;
+        // A character that the bound cut in two is no replacement.
+        let whole = if cut { whole(&kept) } else { kept.len() };
+        let text = String::from_utf8_lossy(&kept[..whole]);
+        if !cut && text.len() <= most {
             return (text.into_owned(), false);
         }
         let mark = format!("\n[cut: {total} bytes were printed]\n");
-        let mut end = most.saturating_sub(mark.len()).min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        // A character that the bound cut in two came out as one replacement: drop it.
-        let whole = text[..end].trim_end_matches('\u{fffd}');
-        (format!("{whole}{mark}"), true)
+        let end = text.floor_char_boundary(most.saturating_sub(mark.len()));
+        (format!("{}{mark}", &text[..end]), true)
     }
 }

@@ -17,17 +17,14 @@ use crate::control::ControlError;
 use crate::frame::{DIRTY, ENDED_BYTES, HEADER, Header, Kind, frame};
 use crate::judge::{Ended, Evidence, Reason, judge};
 use crate::limits::{FAILURE_BYTES, LOG_DRAIN_BYTES, SETTLE};
+use crate::live::Live;
+use crate::look::Look;
 use crate::outcome::Done;
 use crate::sandbox::{Request, Sandbox, SandboxError};
 use crate::settle::{Answered, Next};
 
 /// Growth of memory below which page cache isn't looked into.
 const CACHE_MATTERS: u64 = 8 << 20;
-/// How often a long execution's group is asked whether something was killed in it; an
-/// execution that goes on for this long after that is ended.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// What takes longer than this may print more than its pipes hold, and is listened to.
-const SHORT: Duration = Duration::from_millis(2);
 
 /// The group's counters before an execution.
 struct Before {
@@ -74,7 +71,6 @@ impl Sandbox {
         };
         let before = Before::of(&self.jail.remains()?.group);
         let bytes = order(&request).map_err(SandboxError::Channel)?;
-        let deadline = before.at + request.timeout;
         // It reads the whole input before it runs anything: where this fails, nothing has run.
         let unsent = match timeout(request.timeout, channel.answer.send(&bytes)).await {
             Ok(Ok(())) => None,
@@ -90,8 +86,7 @@ impl Sandbox {
             return self.conclude(channel, &before, &evidence, took);
         }
         self.has_run = true;
-        let bound = HEADER + request.output_bytes.max(FAILURE_BYTES);
-        let mut reason = self.watch(&mut channel, deadline, bound, &before).await;
+        let mut reason = self.watch(&mut channel, &request, &before).await;
         if reason == Reason::Died && self.cancelled.load(Ordering::Acquire) {
             reason = Reason::Cancelled;
         }
@@ -102,7 +97,7 @@ impl Sandbox {
                 reason = Reason::Ended(self.own_end().await);
             }
         }
-        take_rest(&mut channel, bound);
+        take_rest(&mut channel, longest(&request));
         let evidence = self.evidence(&before, reason, &request)?;
         self.conclude(channel, &before, &evidence, duration)
     }
@@ -111,21 +106,21 @@ impl Sandbox {
     async fn watch(
         &mut self,
         channel: &mut Channel,
-        deadline: Instant,
-        bound: usize,
+        request: &Request<'_>,
         before: &Before,
     ) -> Reason {
         let bounded = self.jail.host.profile().bound_output;
+        let deadline = before.at + request.timeout;
+        let bound = longest(request);
         let Channel {
             answer,
             stdout,
             stderr,
         } = channel;
-        let mut look = Instant::now() + LOOK_EVERY;
-        let mut next = Instant::now() + SHORT;
-        let mut is_heard = false;
-        let mut oom_seen = false;
+        let mut live = request.tap.map(|tap| Live::new(tap, before.at));
+        let mut look = Look::new();
         loop {
+            let told = live.as_ref().and_then(Live::due).unwrap_or(deadline);
             tokio::select! {
                 biased;
                 ended = self.jail.control.receive(ENDED_BYTES) => return over(ended),
@@ -137,23 +132,16 @@ impl Sandbox {
                     drop(dead);
                     return Reason::Died;
                 }
-                () = sleep_until(deadline.min(next).into()) => {
-                    if !is_heard {
-                        is_heard = stdout.watch().and_then(|()| stderr.watch()).is_ok();
+                () = sleep_until(deadline.min(look.next).min(told).into()) => {
+                    if !look.is_heard {
+                        look.is_heard = stdout.watch().and_then(|()| stderr.watch()).is_ok();
                         // With no descriptor to spare, now and then.
                         stdout.take_rest(LOG_DRAIN_BYTES);
                         stderr.take_rest(LOG_DRAIN_BYTES);
                     }
-                    if look <= Instant::now() {
-                        look += LOOK_EVERY;
-                        // A process of it was killed for memory, and the others may wait for that one.
-                        let killed = self.oom_kills() > before.counters.oom_kills;
-                        if killed && oom_seen {
-                            return Reason::OutOfMemory;
-                        }
-                        oom_seen = killed;
+                    if look.is_due() && look.is_short_of_memory(self.oom_kills() > before.counters.oom_kills) {
+                        return Reason::OutOfMemory;
                     }
-                    next = if is_heard { look } else { Instant::now() + SHORT };
                 }
             }
             if answer.got.len() > bound {
@@ -167,6 +155,9 @@ impl Sandbox {
             }
             if Instant::now() >= deadline {
                 return Reason::Timeout;
+            }
+            if let Some(live) = &mut live {
+                live.heard(stdout.kept(), stderr.kept());
             }
         }
     }
@@ -279,6 +270,11 @@ impl Sandbox {
             reusable,
         })
     }
+}
+
+/// The longest answer that is taken in.
+fn longest(request: &Request<'_>) -> usize {
+    HEADER + request.output_bytes.max(FAILURE_BYTES)
 }
 
 /// The request's frame: longest result, context, input; its value is where the input begins.

@@ -240,6 +240,7 @@ impl LoneSandbox {
             context: Context::default(),
             timeout: PATIENCE,
             output_bytes: 1_024,
+            tap: None,
         };
         let done = self.sandbox.run(request).await?;
         match done.result {

@@ -25,6 +25,8 @@ mod execute;
 mod frame;
 mod host;
 mod judge;
+mod live;
+mod look;
 mod outcome;
 mod pool;
 mod profile;
@@ -33,6 +35,7 @@ mod seccomp;
 mod selftest;
 mod settle;
 mod sys;
+mod text;
 mod uids;
 
 pub use cgroup::GroupError;
@@ -40,6 +43,7 @@ pub use control::ControlError;
 pub use frame::FrameError;
 pub use host::{BootError, Host, HostConfig, HostError, Layer, MountError, VisitError};
 pub use limits::Limits;
+pub use live::{Piece, Stream, Tap};
 pub use outcome::{
     Described, Description, Done, Entry, Failure, FailureCode, SingleUse, SyntaxFailure, Verdict,
 };

@@ -24,6 +24,19 @@ pub struct Limits {
 pub const LOG_BYTES: usize = 256 << 10;
 /// An execution that prints more than this in all ends `output_too_large`.
 pub const LOG_DRAIN_BYTES: u64 = 64 << 20;
+/// An execution that is over sooner tells nothing while it runs.
+pub const LIVE_AFTER: Duration = Duration::from_millis(50);
+/// What was printed waits this long for more, and is told together.
+pub const LIVE_EVERY: Duration = Duration::from_millis(50);
+/// A line waits this long for its end.
+pub const LIVE_LINE: Duration = Duration::from_millis(100);
+/// Printed bytes that are told together.
+pub const LIVE_BATCH_BYTES: usize = 64 << 10;
+/// Of each stream's text this much is told at most: what comes after it may have to
+/// make room in the log for the mark that says so.
+pub const LIVE_BYTES: usize = LOG_BYTES - 64;
+/// How often the two streams may take turns within a batch, and be told in that order.
+pub const LIVE_MARKS: usize = 256;
 /// A version's modules and their data, as imported; more is an `import_error`.
 pub const TEMPLATE_BYTES: u64 = 512 << 20;
 /// What nsjail, the template and the waiting child use besides the plan.

@@ -16,6 +16,7 @@ use tokio::io::unix::AsyncFd;
 use crate::channel::Capture;
 use crate::control::Control;
 use crate::host::{Host, Layer, Remains, VisitError, kill};
+use crate::live::Tap;
 use crate::outcome::Failure;
 use crate::settle::Next;
 use crate::sys;
@@ -60,6 +61,8 @@ pub struct Request<'a> {
     pub timeout: Duration,
     /// Longest result, as JSON text.
     pub output_bytes: usize,
+    /// Where what it prints is told while it runs.
+    pub tap: Option<&'a Tap>,
 }
 
 /// Ours, not the user's: the sandbox could not be used and is gone.

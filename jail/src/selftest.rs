@@ -85,6 +85,7 @@ async fn run(sandbox: &mut Sandbox, probe: &str) -> Result<Done, SandboxError> {
         context: Context::default(),
         timeout: PATIENCE,
         output_bytes: 64 << 10,
+        tap: None,
     };
     sandbox.run(request).await
 }

@@ -13,6 +13,7 @@ mod house;
 mod imports;
 mod layers;
 mod lifetimes;
+mod live;
 mod logs;
 mod modules;
 mod oracle;

@@ -92,6 +92,7 @@ pub(crate) fn request(input: &str) -> Request<'_> {
         },
         timeout: Duration::from_secs(20),
         output_bytes: OUTPUT,
+        tap: None,
     }
 }
 

@@ -145,6 +145,7 @@ async fn execute(
         },
         timeout: prepared.timeout,
         output_bytes: limits::OUTPUT_BYTES,
+        tap: None,
     };
     let done = tokio::select! {
         done = to_the_end(lease, sandbox, request) => done,

@@ -173,6 +173,7 @@ impl Builds {
             context: Context::default(),
             timeout: step.time,
             output_bytes: 2 * limits::LOCK_BYTES,
+            tap: None,
         });
         let (done, taken) = beside(running, &delivery, step).await?;
         conclude(step, &way, done.map_err(StepError::Sandbox)?, taken)
