@@ -14,6 +14,7 @@ pub mod execution;
 pub mod ids;
 pub mod json;
 pub mod limits;
+pub mod live_log;
 pub mod membership;
 pub mod metrics;
 pub mod names;

@@ -62,6 +62,23 @@ pub const LOG_BYTES: usize = 256 << 10;
 /// Printed in all, before the execution ends `output_too_large`.
 pub const LOG_DRAIN_BYTES: u64 = 64 << 20;
 
+/// Of what one execution prints this much is in Redis while it runs, sealed: all that
+/// is kept of it, and as much again for the frames of small pieces.
+pub const LIVE_LOG_BYTES: usize = 4 * LOG_BYTES;
+/// It stays for so long after the last moment at which the execution may still run.
+pub const LIVE_LOG_KEPT: Duration = Duration::from_secs(60);
+/// Text that is sealed together, and that one event of a stream has at most.
+pub const LIVE_TEXT_BYTES: usize = 16 << 10;
+/// Read at once for one who follows: more than two of these texts, however small their pieces.
+pub const LIVE_READ_BYTES: usize = 64 << 10;
+/// Who follow logs at one api, and of one account.
+pub const FOLLOWERS: usize = 1_024;
+pub const FOLLOWERS_PER_ACCOUNT: usize = 64;
+/// A stream that says nothing says at least that it is there.
+pub const FOLLOW_COMMENT: Duration = Duration::from_secs(15);
+/// A stream ends after this long; who comes back is asked for a key again.
+pub const FOLLOW: Duration = Duration::from_secs(900);
+
 // --- queue ----------------------------------------------------------------------
 
 pub const LEASE: Duration = Duration::from_millis(2_000);

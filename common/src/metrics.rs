@@ -92,6 +92,7 @@ pub struct ApiMetrics {
     /// Labels: `answer` (the tag of the script `accept`).
     pub accepts: IntCounterVec,
     pub waiting: IntGauge,
+    pub log_followers: IntGauge,
     pub recorded_accepts: IntCounter,
     pub outbox: IntGauge,
 }
@@ -117,6 +118,11 @@ impl ApiMetrics {
                 registry,
                 "patchbay_waiting_requests",
                 "Requests that wait for an execution to end.",
+            )?,
+            log_followers: gauge(
+                registry,
+                "patchbay_log_followers",
+                "Streams that tell what an execution prints.",
             )?,
             recorded_accepts: counter(
                 registry,

@@ -21,6 +21,8 @@ mod ask;
 mod background;
 mod cancel;
 mod decide;
+mod follow;
+mod followers;
 mod interactive;
 pub mod period;
 mod refusal;
@@ -50,6 +52,8 @@ use crate::vault::Vault;
 
 pub use ask::{Ask, Payer, UNVERIFIED_PER_DAY};
 pub use cancel::Cancelling;
+pub use follow::{Follower, Heard};
+pub use followers::Crowded;
 pub use refusal::Refusal;
 pub use target::Target;
 pub use waiting::Standing;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::followers::Followers;
 use crate::backoff::Backoff;
 use crate::execution::SealedOutcome;
 use crate::ids::ExecutionId;
@@ -38,6 +39,7 @@ struct Inner {
     numbers: AtomicU64,
     /// Raised with each new subscription.
     subscription: watch::Sender<u64>,
+    followers: Followers,
 }
 
 #[derive(Debug)]
@@ -71,12 +73,18 @@ impl Waiters {
             waiting: Mutex::default(),
             numbers: AtomicU64::new(0),
             subscription: watch::Sender::new(0),
+            followers: Followers::default(),
         }))
     }
 
     /// The name under which the queue wakes this process.
     pub(super) fn api(&self) -> &str {
         &self.0.api
+    }
+
+    /// Who wants to hear of text too.
+    pub(super) fn followers(&self) -> &Followers {
+        &self.0.followers
     }
 
     /// Takes a place. Look at the execution only after this.
@@ -128,8 +136,11 @@ impl Waiters {
     }
 
     fn wake(&self, wake: Wake) {
-        let places = self.0.waiting().remove(&wake.id);
-        let outcome = Arc::new(wake.outcome);
+        let (id, outcome) = match wake {
+            Wake::Ended { id, outcome } => (id, Arc::new(outcome)),
+            Wake::Printed(id) => return self.0.followers.printed(id),
+        };
+        let places = self.0.waiting().remove(&id);
         for place in places.into_iter().flatten() {
             // Whoever left meanwhile is not there to be told.
             let _ = place.wake.send(Arc::clone(&outcome));
@@ -202,7 +213,7 @@ mod tests {
     use crate::execution::{Ending, FinalState};
 
     fn wake(id: ExecutionId) -> Wake {
-        Wake {
+        Wake::Ended {
             id,
             outcome: SealedOutcome {
                 ending: Ending {

@@ -18,7 +18,7 @@ use crate::ids::{AccountId, ExecutionId};
 use crate::queue::{Owner, QueueError, Watched, erase, watch};
 
 /// Between two looks of a waiter that was not woken.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Between two looks while the queue is recovering.
 const LOOK_RECOVERING: Duration = Duration::from_millis(100);
 
@@ -141,7 +141,7 @@ impl Accept {
     }
 
     /// Asks Redis, then PostgreSQL.
-    async fn look(
+    pub(super) async fn look(
         &self,
         account: AccountId,
         id: ExecutionId,

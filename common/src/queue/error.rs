@@ -21,7 +21,7 @@ pub enum QueueError {
         step: &'static str,
         what: &'static str,
     },
-    /// Nothing was done: only `accept` is refused by a full memory.
+    /// Nothing was done: only `accept` and `append_log` are refused by a full memory.
     #[error("redis has no memory left")]
     OutOfMemory,
     #[error("redis is not fit for the queue: {0}")]

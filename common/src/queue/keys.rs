@@ -50,6 +50,12 @@ impl Partition {
         self.key(&format!("x:{}", hex(id)))
     }
 
+    /// What is told of an execution while it runs.
+    #[must_use]
+    pub fn log(&self, id: ExecutionId) -> String {
+        self.key(&format!("log:{}", hex(id)))
+    }
+
     /// Channels belong to no slot, so they carry no tag.
     #[must_use]
     pub fn channel(&self, name: &str) -> String {

@@ -38,6 +38,14 @@
 //! records it and then [`forget`]s the event; whoever [`sweep`]s finds those of the
 //! dead. An outcome begins to expire when it is forgotten, never before.
 //!
+//! A **log** is what an execution has printed so far, told by who runs it, for those
+//! who follow. One string: the name of the run (its start), then frames, each a length
+//! of four bytes and as much sealed text. Only who holds the lease adds to it, and its
+//! first frame replaces the log of any run before. It has a bound, past which nothing is
+//! added, and goes with the outcome or a while after the lease; the outcome has all of
+//! it, so that nothing but patience depends on it. Who reads it ([`LogRead`]) is woken by
+//! the next [`append_log`].
+//!
 //! A **generation** is a time during which Redis lost nothing. The partition is
 //! usable only while its certificate names the generation and the very incarnation
 //! of the server. Emptying removes the certificate; a restart or a fail-over gives
@@ -69,7 +77,8 @@
 //! | `{p}:gen` | the certificate: generation, run id, time of the last loss in ms (0: none) |
 //! | `{p}:recovering` | the generation under construction |
 //! | `{p}:q:i` `q:b` `q:l` | streams with group `w`: interactive, background, last starts; `x` id, `d` body |
-//! | `{p}:x:<id>` | hash: `st` w b d f (waiting or leased, backlog, delayed, final), `e` entry, `lane`, `acct ns fn ver`, `cap` its bounds when accepted, `lost` losses carried, `try mx` tries, `cx` cancel asked, `key`, `wait` apis to wake, `body due` where no stream has it; `o out tok ev` how it ended, by which token, its event |
+//! | `{p}:x:<id>` | hash: `st` w b d f (waiting or leased, backlog, delayed, final), `e` entry, `lane`, `acct ns fn ver`, `cap` its bounds when accepted, `lost` losses carried, `try mx` tries, `cx` cancel asked, `key`, `wait` apis to wake at the end, `fol` at each text, `body due` where no stream has it; `o out tok ev` how it ended, by which token, its event |
+//! | `{p}:log:<id>` | string: what is told while it runs; run, then frames |
 //! | `{p}:conc:<account>` | hash: slots in use, see `part_slots.lua` |
 //! | `{p}:back:<account>` | sorted set: the backlog, by `{p}:seq` |
 //! | `{p}:delay` | sorted set: delayed, by when they are due |
@@ -80,8 +89,8 @@
 //! | `{p}:bytes` `{p}:term` | bytes of open bodies; the leader's term |
 //!
 //! Ids are 32 hex digits. Bodies, outcomes and messages are opaque here, but for the
-//! final state. Messages: `api:<api>` gets the id and the encoded outcome,
-//! `worker:<consumer>` the id to cancel. They are hints: what was missed is seen by
+//! final state. Messages: `api:<api>` gets the id and the encoded outcome, or the id
+//! alone when text was added; `worker:<consumer>` the id to cancel. They are hints: what was missed is seen by
 //! [`watch()`], or by the next [`renew`].
 //!
 //! # What it does not do
@@ -99,6 +108,7 @@ mod finish;
 mod keys;
 mod lease;
 mod link;
+mod log;
 mod read;
 pub mod recovery;
 mod reply;
@@ -119,6 +129,7 @@ pub use lease::{
     Alone, HandedBack, Reclaimed, Renewed, Verdict, hand_back, reclaim, renew, set_aside,
 };
 pub use link::{Hello, Link, Links, Standing};
+pub use log::{Appended, LogRead, LogText, More, append_log};
 pub use read::{Leased, Reader, Taken, Token};
 pub use wakes::{CancelOrders, Wake, Wakes};
 pub use watch::{Watched, watch};

@@ -103,6 +103,8 @@ scripts! {
     SET_ASIDE = "set_aside" [EITHER, LEASE];
     CANCEL = "cancel" [GUARD, SLOTS, STREAM, PROMOTE, END];
     WATCH = "watch" [EITHER, STREAM];
+    APPEND_LOG = "append_log" [GUARD, LEASE];
+    READ_LOG = "read_log" [EITHER];
     SWEEP = "sweep" [EITHER];
     FORGET = "forget" [EITHER];
     ERASE = "erase" [EITHER];
@@ -125,12 +127,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_accept_is_refused_by_a_full_memory() {
+    fn only_what_may_be_refused_is_refused_by_a_full_memory() {
         for script in ALL {
             let text = script.text();
             let shebang = text.lines().next().unwrap();
             let expected = match script.name {
-                "accept" => "#!lua",
+                "accept" | "append_log" => "#!lua",
                 _ => "#!lua flags=allow-oom",
             };
             assert_eq!(shebang, expected, "{}", script.name);

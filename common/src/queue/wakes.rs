@@ -14,11 +14,15 @@ use crate::execution::SealedOutcome;
 use crate::ids::ExecutionId;
 use crate::limits;
 
-/// An execution that ended while an api waited for it.
+/// What an api is told of an execution it waits for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wake {
-    pub id: ExecutionId,
-    pub outcome: SealedOutcome,
+pub enum Wake {
+    Ended {
+        id: ExecutionId,
+        outcome: SealedOutcome,
+    },
+    /// Its log has more text.
+    Printed(ExecutionId),
 }
 
 /// What wakes one api.
@@ -48,9 +52,13 @@ impl Wakes {
             let message = self.0.next().await?;
             if let Some((id, rest)) = message.split_at_checked(32)
                 && let Some(id) = parse_id(id)
-                && let Ok(outcome) = SealedOutcome::decode(rest)
             {
-                return Ok(Wake { id, outcome });
+                if rest.is_empty() {
+                    return Ok(Wake::Printed(id));
+                }
+                if let Ok(outcome) = SealedOutcome::decode(rest) {
+                    return Ok(Wake::Ended { id, outcome });
+                }
             }
             tracing::warn!("a wake that can't be read was dropped");
         }

@@ -42,6 +42,7 @@ if again then
   redis.call('HDEL', x, 'e')
   redis.call('HSET', x, 'st', 'd', 'try', tried, 'lost', lost, 'due', due, 'body', body)
   redis.call('ZADD', p .. 'delay', due, id)
+  redis.call('DEL', p .. 'log:' .. id)
   reply = {'delayed', redis.call('XADD', p .. 'ev', '*', 'k', 't', 'x', id, 'd', body,
     'try', tried, 'lost', lost, 'due', due)}
 else

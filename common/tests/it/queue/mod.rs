@@ -16,6 +16,7 @@ mod fencing;
 mod finish;
 mod given;
 mod lease;
+mod log;
 mod loss;
 mod mending;
 mod model;

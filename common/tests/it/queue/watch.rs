@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::execution::{FinalState, Lane, State};
-use common::queue::{self, QueueError, Wakes, Watched};
+use common::queue::{self, QueueError, Wake, Wakes, Watched};
 
 use super::given::{Queue, Request, done, outcome, owner};
 
@@ -31,8 +31,8 @@ async fn a_waiting_api_is_woken_with_the_outcome() {
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(wake.id, request.id);
-        assert_eq!(wake.outcome, outcome(FinalState::Failed));
+        let (id, outcome) = (request.id, outcome(FinalState::Failed));
+        assert_eq!(wake, Wake::Ended { id, outcome });
     }
 }
 
@@ -103,5 +103,5 @@ async fn a_message_that_cannot_be_read_does_not_end_the_subscription() {
     let wake: Result<_, QueueError> = tokio::time::timeout(Duration::from_secs(10), wakes.next())
         .await
         .unwrap();
-    assert_eq!(wake.unwrap().id, request.id);
+    assert!(matches!(wake.unwrap(), Wake::Ended { id, .. } if id == request.id));
 }
