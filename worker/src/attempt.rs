@@ -15,6 +15,7 @@
 mod ended;
 mod finish;
 mod hand_back;
+mod live;
 mod run;
 
 use std::time::Duration;

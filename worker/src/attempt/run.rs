@@ -6,9 +6,11 @@ use common::execution::{ErrorCode, Failure, Logs};
 use common::limits;
 use common::record::OnceStart;
 use common::vault::Purpose;
-use jail::{Context, FailureCode, Request, Sandbox};
+use jail::{Context, FailureCode, Request, Sandbox, Tap};
 
-use super::{AttemptError, Attempted, Ended, cancelled, failure_of, version_gone, worker_lost};
+use super::{
+    AttemptError, Attempted, Ended, cancelled, failure_of, live, version_gone, worker_lost,
+};
 use crate::lease::{Lease, Sign};
 use crate::sandboxes::{Kind, Taken};
 use crate::versions::{Loaded, Version};
@@ -131,6 +133,7 @@ async fn execute(
         .metrics
         .queue_wait
         .observe(waited.as_secs_f64().max(0.0));
+    let tap = Tap::default();
     let request = Request {
         input: &prepared.input,
         context: Context {
@@ -145,12 +148,13 @@ async fn execute(
         },
         timeout: prepared.timeout,
         output_bytes: limits::OUTPUT_BYTES,
-        tap: None,
+        tap: Some(&tap),
     };
     let done = tokio::select! {
         done = to_the_end(lease, sandbox, request) => done,
-        // Never ready: only notes that it runs.
+        // Never ready: they only note that it runs, and tell what it prints.
         () = note(worker, attempted, started_at) => None,
+        () = live::tell(worker, attempted, (started_at, &tap)) => None,
     };
     let sign = lease.sign();
     let Some(done) = done else {
