@@ -89,6 +89,10 @@ pub(crate) enum Problem {
     NotAvailableYet(Vec<FieldError>),
     #[error("all of the account's executions at once are in use")]
     ConcurrencyExceeded,
+    #[error("the account follows as many logs as it may")]
+    FollowersExceeded,
+    #[error("this server follows as many logs as it can")]
+    FollowersFull,
     #[error("too many attempts; wait")]
     RateLimited { retry_after: u64 },
     #[error("too many executions wait")]
@@ -169,6 +173,16 @@ impl Problem {
                 S::TOO_MANY_REQUESTS,
                 "concurrency_exceeded",
                 "Too many at once",
+            ),
+            Self::FollowersExceeded => (
+                S::TOO_MANY_REQUESTS,
+                "followers_exceeded",
+                "Too many followers",
+            ),
+            Self::FollowersFull => (
+                S::SERVICE_UNAVAILABLE,
+                "followers_full",
+                "Too many followers",
             ),
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests"),
             Self::BacklogFull => (S::SERVICE_UNAVAILABLE, "backlog_full", "Backlog full"),

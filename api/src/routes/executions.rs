@@ -3,6 +3,7 @@
 mod cancel;
 mod create;
 mod erase;
+mod follow;
 mod list;
 mod logs;
 mod result;

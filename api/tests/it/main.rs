@@ -4,6 +4,7 @@
 mod accounts;
 mod cancel;
 mod executions;
+mod following;
 mod functions;
 mod idempotency;
 mod kept;

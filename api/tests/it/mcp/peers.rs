@@ -1,48 +1,14 @@
 //! The official clients as peers: what their users see.
 
-use std::path::PathBuf;
-use std::process::Stdio;
-
-use common::config::Env;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 
 use super::asking::{NAMES, furnished};
-use crate::support::Home;
-
-/// The interpreter of a venv that `ops/test` makes.
-fn python(variable: &str) -> PathBuf {
-    let path: Option<PathBuf> = Env::process().optional(variable);
-    path.unwrap_or_else(|| {
-        panic!("{variable} names no Python with the MCP client: eval \"$(ops/test --servers)\"")
-    })
-}
+use crate::support::{Home, peer};
 
 /// What a client says of each step; the first is the revision it speaks.
-async fn ask(
-    (interpreter, script): (&str, &str),
-    (url, key): (&str, &str),
-    mode: &str,
-) -> Vec<Value> {
-    let script = format!("{}/tests/it/peers/{script}", env!("CARGO_MANIFEST_DIR"));
-    let mut child = Command::new(python(interpreter))
-        .arg("-I")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+async fn ask(client: (&str, &str), (url, key): (&str, &str), mode: &str) -> Vec<Value> {
     let asked = json!({"url": url, "key": key, "mode": mode, "steps": steps()});
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(asked.to_string().as_bytes()).await.unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{mode}: {said}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    peer(client, &asked).await
 }
 
 fn steps() -> Value {

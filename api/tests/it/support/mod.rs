@@ -1,7 +1,10 @@
 //! An api on ports of its own over a database and a queue of its own, a stand-in for
 //! the worker, and accounts that came in through the front door.
 
+mod events;
 mod http;
+mod peer;
+mod printing;
 mod worker;
 
 use std::sync::Arc;
@@ -22,7 +25,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use events::{Event, Events};
 pub(crate) use http::{Client, Reply};
+pub(crate) use peer::peer;
 pub(crate) use worker::Worker;
 
 /// Generous: tests wait for states, not for time.

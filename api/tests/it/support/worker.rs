@@ -4,6 +4,7 @@
 //! - `echo`: the input · `fail`: an exception · `say <json>`: that JSON
 //! - `hold`: runs until [`Worker::release`], then answers `"released"`
 //! - requirements: `absent` can't be had, others come to the version's own number
+//! - What it prints comes by [`Worker::print`]; at the end `printed\n`
 //! - `LEAVES`: its import prints and leaves a thread
 //! - `SYNTAX`: is no Python; in one of several files, `a/b.py` is none · `schema <json>`: `echo`, with that inferred schema
 
@@ -33,18 +34,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::printing::Printing;
 use super::{BOUND, Home};
 
 #[derive(Clone)]
 pub(crate) struct Worker {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     process: ProcessId,
     database: Database,
-    vault: Vault,
-    links: Links,
+    pub(super) vault: Vault,
+    pub(super) links: Links,
     client: redis::Client,
     partition: Partition,
     outbox: Outbox,
@@ -52,6 +54,7 @@ struct Inner {
     cancelled: broadcast::Sender<ExecutionId>,
     started: AtomicUsize,
     orders: Mutex<HashMap<VersionId, String>>,
+    pub(super) printing: Mutex<HashMap<ExecutionId, Printing>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -87,6 +90,7 @@ impl Worker {
                 cancelled: broadcast::Sender::new(64),
                 started: AtomicUsize::new(0),
                 orders: Mutex::default(),
+                printing: Mutex::default(),
                 tasks: home.tasks.clone(),
                 stop: stop.clone(),
             }),
@@ -233,6 +237,7 @@ impl Worker {
         let began = SystemClock.now();
         let entry = Entry::decode(&leased.body).unwrap();
         let (account, id) = (entry.account, leased.id.uuid());
+        self.began(&leased, account, began);
         let input = self
             .opened(account, (Purpose::Input, id), &entry.input)
             .await;
@@ -313,16 +318,13 @@ impl Worker {
                 (None, seal(Purpose::Error, &text).await, Some(failure.code))
             }
         };
-        let logs = Logs {
-            stdout: "printed\n".to_owned(),
-            ..Logs::default()
-        };
+        let (logs, began, attempt) = self.printed(id).unwrap_or((Logs::default(), began, 1));
         let logs = serde_json::to_string(&logs).unwrap();
         SealedOutcome {
             ending: Ending {
                 state: code.map_or(FinalState::Succeeded, ErrorCode::state),
                 error_code: code,
-                attempt: 1,
+                attempt,
                 started_at: Some(began),
                 finished_at: SystemClock.now(),
                 duration_us: Some(1_500),
