@@ -1,6 +1,7 @@
 //! What a test looks at, or does, in Redis and PostgreSQL themselves.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use common::clock::{Clock as _, SystemClock};
 use common::db::{executions, processes};
@@ -52,6 +53,22 @@ impl Rig {
             .query_async(&mut connection)
             .await
             .unwrap()
+    }
+
+    /// How long what is told of an execution is kept from now on.
+    pub(crate) async fn log_kept(&self, id: ExecutionId) -> Duration {
+        let mut connection = self
+            .queue
+            .client
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap();
+        let left: u64 = redis::cmd("PTTL")
+            .arg(self.queue.partition.log(id))
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        Duration::from_millis(left)
     }
 
     /// Puts an entry of these fields into a stream, as no script of ours does.
