@@ -14,6 +14,7 @@
 #[cfg(feature = "floors")]
 pub mod floors;
 pub mod limits;
+pub mod mask;
 
 mod bind;
 mod boot;
@@ -44,6 +45,7 @@ pub use frame::FrameError;
 pub use host::{BootError, Host, HostConfig, HostError, Layer, MountError, VisitError};
 pub use limits::Limits;
 pub use live::{Piece, Stream, Tap};
+pub use mask::{Mask, MaskStream};
 pub use outcome::{
     Described, Description, Done, Entry, Failure, FailureCode, SingleUse, SyntaxFailure, Verdict,
 };
