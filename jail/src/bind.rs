@@ -4,22 +4,25 @@
 //! once it has imported is then added to the plan's memory: a large library doesn't
 //! eat the caller's.
 
+mod answer;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::timeout;
+
+use self::answer::Answer;
 
 use crate::channel;
 use crate::control::ControlError;
 use crate::frame::Kind;
 use crate::host::{Furniture, Scratch};
 use crate::limits::{BASE_BYTES, BASE_PIDS, BOUND_BYTES, IMPORT_LOG_BYTES, Limits, TEMPLATE_BYTES};
-use crate::outcome::{
-    Described, Description, Entry, Failure, FailureCode, SingleUse, SyntaxFailure, Verdict,
-};
-use crate::sandbox::{Bound, Code, GenericSandbox, Jail, Sandbox, SandboxError};
+use crate::outcome::{Described, Description, Failure, FailureCode, Verdict};
+use crate::sandbox::{Bound, Code, GenericSandbox, ImportedWith, Jail, Sandbox, SandboxError};
 use crate::settle::Next;
 
 #[derive(Clone, Copy)]
@@ -47,29 +50,9 @@ struct Order<'a> {
     code: &'a Code,
     /// Packages are at `/layer`.
     layer: bool,
+    environment: BTreeMap<&'a str, &'a str>,
+    watched: &'a [String],
     settings: Settings,
-}
-
-/// The template's answer.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Syntax {
-        syntax: SyntaxFailure,
-    },
-    Failed {
-        failure: Failure,
-    },
-    Imported {
-        entry: Entry,
-        single_use: Option<SingleUse>,
-        #[serde(default)]
-        doc: Option<String>,
-        #[serde(default)]
-        input_schema: Option<String>,
-        #[serde(default)]
-        output_schema: Option<String>,
-    },
 }
 
 impl GenericSandbox {
@@ -85,10 +68,10 @@ impl GenericSandbox {
     ) -> Result<Bound, SandboxError> {
         let mut jail = self.jail;
         let answer = import(&mut jail, code, limits, Purpose::Serve, within).await?;
-        let log = printed(&mut jail);
+        let log = printed(&mut jail, answer.is_err());
         let single_use = match answer {
             Ok(Answer::Imported { single_use, .. }) => single_use,
-            Ok(Answer::Failed { failure }) | Err(failure) => {
+            Ok(Answer::Failed { failure, .. }) | Err(failure) => {
                 let sandbox = Err(failure);
                 return Ok(Bound { sandbox, log });
             }
@@ -138,7 +121,22 @@ impl GenericSandbox {
     ) -> Result<Description, SandboxError> {
         let mut jail = self.jail;
         let answer = import(&mut jail, code, limits, Purpose::Describe, within).await?;
-        let log = printed(&mut jail);
+        let log = printed(&mut jail, answer.is_err());
+        // Where it can't tell, it may have read each of them.
+        let read = match &answer {
+            Ok(Answer::Imported { read, .. } | Answer::Failed { read, .. }) => read.clone(),
+            Ok(Answer::Syntax { .. }) => Some(Vec::new()),
+            Err(_) => None,
+        };
+        let ImportedWith { watched, .. } = &jail.imported_with;
+        let read = match read {
+            Some(read) => watched
+                .iter()
+                .filter(|name| read.contains(name))
+                .cloned()
+                .collect(),
+            None => watched.clone(),
+        };
         let verdict = match answer {
             Ok(Answer::Imported {
                 entry,
@@ -146,6 +144,7 @@ impl GenericSandbox {
                 doc,
                 input_schema,
                 output_schema,
+                ..
             }) => Verdict::Described(Described {
                 entry,
                 input_schema,
@@ -154,9 +153,9 @@ impl GenericSandbox {
                 single_use,
             }),
             Ok(Answer::Syntax { syntax }) => Verdict::Syntax(syntax),
-            Ok(Answer::Failed { failure }) | Err(failure) => Verdict::Import(failure),
+            Ok(Answer::Failed { failure, .. }) | Err(failure) => Verdict::Import(failure),
         };
-        Ok(Description { verdict, log })
+        Ok(Description { verdict, log, read })
     }
 }
 
@@ -187,6 +186,8 @@ async fn import(
     let order = Order {
         code,
         layer: jail.layer.is_some(),
+        environment: jail.imported_with.environment.values().collect(),
+        watched: &jail.imported_with.watched,
         settings: Settings {
             second_uid: profile.second_uid,
             drop_capabilities: profile.drop_capabilities,
@@ -198,6 +199,10 @@ async fn import(
         },
     };
     let body = serde_json::to_vec(&order).map_err(|error| SandboxError::Channel(error.into()))?;
+    let mask = jail.imported_with.environment.mask();
+    if let Some(output) = &mut jail.output {
+        output.cover(&mask);
+    }
     let before = jail.remains()?.group.counters();
     jail.control
         .send(Kind::Bind, purpose as u64, &body, &[])
@@ -225,7 +230,7 @@ async fn import(
             failed(format!("the import disturbed its sandbox: {error}"))
         }
         Ok(Ok(body)) => match serde_json::from_slice(&body) {
-            Ok(answer) => Ok(Ok(answer)),
+            Ok(answer) => Ok(Ok(Answer::masked(answer, &mask))),
             Err(error) => failed(format!("the import disturbed its sandbox: {error}")),
         },
     }
@@ -286,11 +291,15 @@ async fn set_limits(jail: &Jail, limits: &Limits) -> Result<(), SandboxError> {
 }
 
 /// From here on nobody listens: what the template prints later is refused by the pipe.
-fn printed(jail: &mut Jail) -> String {
+/// Who was ended in the middle may have been in the middle of a value.
+fn printed(jail: &mut Jail, was_cut: bool) -> String {
     let Some(mut output) = jail.output.take() else {
         return String::new();
     };
     output.take_rest(IMPORT_LOG_BYTES as u64);
+    if was_cut {
+        output.cut();
+    }
     output.into_text().0
 }
 

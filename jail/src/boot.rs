@@ -8,7 +8,7 @@ use crate::control::{Control, ControlError};
 use crate::frame::Kind;
 use crate::host::{BootError, Host, Remains, Started, first_process};
 use crate::limits::{BOOT, IMPORT_LOG_BYTES};
-use crate::sandbox::{GenericSandbox, Jail};
+use crate::sandbox::{GenericSandbox, ImportedWith, Jail};
 use crate::sys;
 
 /// The runner's parts; `loader` is run, the others when it asks for them.
@@ -18,6 +18,7 @@ const PARTS: &[(&str, &str)] = &[
     ("describe", include_str!("runner/describe.py")),
     ("encode", include_str!("runner/encode.py")),
     ("exact", include_str!("runner/exact.py")),
+    ("environment", include_str!("runner/environment.py")),
     ("failure", include_str!("runner/failure.py")),
     ("forms", include_str!("runner/forms.py")),
     ("frames", include_str!("runner/frames.py")),
@@ -106,6 +107,7 @@ pub(crate) async fn greet(host: &Host, started: Started) -> Result<GenericSandbo
             killer: Arc::new(kill),
             remains: Some(remains),
             layer: None,
+            imported_with: ImportedWith::default(),
         })),
         (Err(error), _) | (_, Err(error)) => {
             unborn.remains = Some(remains);

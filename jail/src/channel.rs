@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
 use crate::limits::LOG_BYTES;
+use crate::mask::{Mask, MaskStream};
 use crate::text::whole;
 
 const CHUNK: usize = 16 << 10;
@@ -129,13 +130,35 @@ struct Log {
     kept: Vec<u8>,
     most: usize,
     total: u64,
+    /// There was more than is kept.
+    cut: bool,
+    /// Before anything is kept, or cut.
+    mask: Option<Box<MaskStream>>,
 }
 
 impl Log {
     fn add(&mut self, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
+        match &mut self.mask {
+            None => self.keep(bytes),
+            Some(mask) => {
+                let shown = mask.push(bytes);
+                self.keep(&shown);
+            }
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
         let room = self.most - self.kept.len();
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        self.total += bytes.len() as u64;
+        self.cut |= bytes.len() > room;
+    }
+
+    /// What the mask held back.
+    fn finish(&mut self, rest: fn(MaskStream) -> Vec<u8>) {
+        if let Some(mask) = self.mask.take() {
+            self.keep(&rest(*mask));
+        }
     }
 }
 
@@ -176,9 +199,21 @@ impl Capture {
                 kept: Vec::new(),
                 most,
                 total: 0,
+                cut: false,
+                mask: None,
             },
             closed: false,
         }
+    }
+
+    /// Covers what comes from here on.
+    pub(crate) fn cover(&mut self, mask: &Mask) {
+        self.log.mask = (!mask.is_empty()).then(|| Box::new(mask.stream()));
+    }
+
+    /// Whoever printed was killed, maybe in the middle of a value.
+    pub(crate) fn cut(&mut self) {
+        self.log.finish(MaskStream::finish_cut);
     }
 
     /// From here on [`Capture::fill`] takes what comes.
@@ -240,9 +275,15 @@ impl Capture {
 
     /// As text: replacement characters for what is no UTF-8, cut between characters and
     /// marked where something is missing. At most `most` bytes; and whether it was cut.
-    pub(crate) fn into_text(self) -> (String, bool) {
-        let Log { kept, most, total } = self.log;
-        let cut = total > most as u64;
+    pub(crate) fn into_text(mut self) -> (String, bool) {
+        self.log.finish(MaskStream::finish);
+        let Log {
+            kept,
+            most,
+            total,
+            cut,
+            ..
+        } = self.log;
         // A character that the bound cut in two is no replacement.
         let whole = if cut { whole(&kept) } else { kept.len() };
         let text = String::from_utf8_lossy(&kept[..whole]);

@@ -71,6 +71,9 @@ impl Sandbox {
         };
         let before = Before::of(&self.jail.remains()?.group);
         let bytes = order(&request).map_err(SandboxError::Channel)?;
+        let mask = request.environment.mask();
+        channel.stdout.cover(&mask);
+        channel.stderr.cover(&mask);
         // It reads the whole input before it runs anything: where this fails, nothing has run.
         let unsent = match timeout(request.timeout, channel.answer.send(&bytes)).await {
             Ok(Ok(())) => None,
@@ -98,8 +101,20 @@ impl Sandbox {
             }
         }
         take_rest(&mut channel, longest(&request));
+        if !matches!(
+            reason,
+            Reason::Ended(Ended { signal: None, .. }) | Reason::Answered
+        ) {
+            channel.stdout.cut();
+            channel.stderr.cut();
+        }
         let evidence = self.evidence(&before, reason, &request)?;
-        self.conclude(channel, &before, &evidence, duration)
+        let mut done = self.conclude(channel, &before, &evidence, duration)?;
+        done.result = match done.result {
+            Ok(result) => Ok(mask.json(result)),
+            Err(failure) => Err(failure.masked(&mask)),
+        };
+        Ok(done)
     }
 
     /// Until the execution is over, one way or another.
@@ -277,13 +292,22 @@ fn longest(request: &Request<'_>) -> usize {
     HEADER + request.output_bytes.max(FAILURE_BYTES)
 }
 
-/// The request's frame: longest result, context, input; its value is where the input begins.
+/// The request's frame; its value is where the input begins.
 fn order(request: &Request<'_>) -> io::Result<Vec<u8>> {
     let context = serde_json::to_vec(&request.context)?;
     let most = u32::try_from(request.output_bytes).unwrap_or(u32::MAX);
-    let begins = (size_of_val(&most) + context.len()) as u64;
-    let parts = [&most.to_be_bytes(), context.as_slice(), request.input];
-    Ok(frame(Kind::Request, begins, &parts))
+    let environment = request.environment.to_json()?;
+    let length = u32::try_from(environment.len()).map_err(io::Error::other)?;
+    let told = [
+        &most.to_be_bytes(),
+        &length.to_be_bytes(),
+        environment.as_slice(),
+        context.as_slice(),
+    ];
+    let begins: usize = told.iter().map(|part| part.len()).sum();
+    let [most, length, environment, context] = told;
+    let parts = [most, length, environment, context, request.input];
+    Ok(frame(Kind::Request, begins as u64, &parts))
 }
 
 /// The template's word about a process that has ended.

@@ -14,6 +14,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::channel::Capture;
+use crate::environment::Environment;
 use crate::host::{BootError, Host, Remains, Started, first_process, pid_of};
 use crate::limits::Limits;
 use crate::sandbox::{Code, Context, GenericSandbox, Request, Sandbox, SandboxError};
@@ -241,6 +242,7 @@ impl LoneSandbox {
             timeout: PATIENCE,
             output_bytes: 1_024,
             tap: None,
+            environment: Environment::default(),
         };
         let done = self.sandbox.run(request).await?;
         match done.result {

@@ -15,7 +15,7 @@
 //! |---|---|---|---|
 //! | `Boot` | worker | 0: JSON list of `[part, source]`; 1: the same compiled | the runner |
 //! | `Ready` | template | 0 | the compiled runner, where it was given as source |
-//! | `Bind` | worker | 0: to serve; 1: to describe | JSON: code and settings |
+//! | `Bind` | worker | 0: to serve; 1: to describe | JSON: code, environment and settings |
 //! | `Bound` | template | 0 | JSON: what was found, or why it failed |
 //! | `Next` | worker | 0 | none; three descriptors: channel, stdout, stderr |
 //! | `Ended` | template | processes it had to kill | wait status `u32`, flags `u32` |
@@ -24,7 +24,7 @@
 //!
 //! | kind | from | value | bytes |
 //! |---|---|---|---|
-//! | `Request` | worker | where the input begins | longest result (u32), context (JSON), then input (JSON) |
+//! | `Request` | worker | where the input begins | longest result (u32), length of the environment (u32), environment (JSON, or nothing), context (JSON), then input (JSON) |
 //! | `Result` | child | 0 | the result (JSON) |
 //! | `Failure` | child | 0 | JSON: code, type, message, traceback, pointer, exit_code |
 //!

@@ -21,6 +21,7 @@ mod boot;
 mod cgroup;
 mod channel;
 mod control;
+mod environment;
 mod exact;
 mod execute;
 mod frame;
@@ -41,6 +42,7 @@ mod uids;
 
 pub use cgroup::GroupError;
 pub use control::ControlError;
+pub use environment::Environment;
 pub use frame::FrameError;
 pub use host::{BootError, Host, HostConfig, HostError, Layer, MountError, VisitError};
 pub use limits::Limits;

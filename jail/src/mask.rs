@@ -14,9 +14,11 @@
 
 mod automaton;
 mod escapes;
+mod json;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::borrow::Cow;
 use std::fmt;

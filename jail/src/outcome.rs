@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::mask::Mask;
+
 /// Why it did not succeed. The same words are used in SQL and JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,6 +73,26 @@ impl Failure {
             exit_code: None,
         }
     }
+
+    /// With values covered wherever they stand.
+    pub(crate) fn masked(self, mask: &Mask) -> Self {
+        if mask.is_empty() {
+            return self;
+        }
+        let pointer = self.pointer.as_ref().map(|pointer| mask.pointer(pointer));
+        // The message names the pointer as it is written.
+        let message = match (&self.pointer, &pointer) {
+            (Some(told), Some(covered)) => self.message.replace(told, covered),
+            _ => self.message,
+        };
+        Self {
+            kind: self.kind.map(|text| mask.told(&text)),
+            message: mask.told(&message),
+            traceback: self.traceback.map(|text| mask.told(&text)),
+            pointer,
+            ..self
+        }
+    }
 }
 
 /// How one execution ended.
@@ -115,6 +137,15 @@ pub struct SyntaxFailure {
     pub column: u32,
     /// Which file.
     pub file: String,
+}
+
+impl SyntaxFailure {
+    pub(crate) fn masked(self, mask: &Mask) -> Self {
+        Self {
+            message: mask.told(&self.message),
+            ..self
+        }
+    }
 }
 
 /// What was learnt about a version by importing it once.
@@ -164,4 +195,6 @@ pub struct Description {
     pub verdict: Verdict,
     /// What the import printed, both streams, bounded.
     pub log: String,
+    /// Those of the watched names that the import read, or may have read.
+    pub read: Vec<String>,
 }

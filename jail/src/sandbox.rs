@@ -15,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::channel::Capture;
 use crate::control::Control;
+use crate::environment::Environment;
 use crate::host::{Host, Layer, Remains, VisitError, kill};
 use crate::live::Tap;
 use crate::outcome::Failure;
@@ -63,6 +64,8 @@ pub struct Request<'a> {
     pub output_bytes: usize,
     /// Where what it prints is told while it runs.
     pub tap: Option<&'a Tap>,
+    /// What it finds in `os.environ`, masked in all that comes out.
+    pub environment: Environment,
 }
 
 /// Ours, not the user's: the sandbox could not be used and is gone.
@@ -97,6 +100,15 @@ pub(crate) struct Jail {
     pub(crate) remains: Option<Remains>,
     /// Packages it is bound with.
     pub(crate) layer: Option<Layer>,
+    pub(crate) imported_with: ImportedWith,
+}
+
+/// What an import finds in `os.environ`.
+#[derive(Debug, Default)]
+pub(crate) struct ImportedWith {
+    pub(crate) environment: Environment,
+    /// Names it may read.
+    pub(crate) watched: Vec<String>,
 }
 
 impl Jail {
@@ -152,6 +164,23 @@ impl GenericSandbox {
     #[must_use]
     pub fn with(mut self, layer: Option<Layer>) -> Self {
         self.jail.layer = layer;
+        self
+    }
+
+    /// What the code it is bound to finds in `os.environ` while it is imported. Afterwards
+    /// it is gone: each [`Request`] brings its own. Where the import may have kept some of
+    /// it, that is this very environment again, for its values are the ones that are masked.
+    #[must_use]
+    pub fn with_environment(mut self, environment: Environment) -> Self {
+        self.jail.imported_with.environment = environment;
+        self
+    }
+
+    /// Names that its executions may be given; what that takes is then loaded once, not in
+    /// each of them. [`GenericSandbox::describe`] tells which of them the import read.
+    #[must_use]
+    pub fn watching(mut self, names: Vec<String>) -> Self {
+        self.jail.imported_with.watched = names;
         self
     }
 

@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use crate::cgroup::{Counters, GroupError};
+use crate::environment::Environment;
 use crate::host::{BootError, Host};
 use crate::limits::Limits;
 use crate::outcome::{Done, Failure, FailureCode};
@@ -86,6 +87,7 @@ async fn run(sandbox: &mut Sandbox, probe: &str) -> Result<Done, SandboxError> {
         timeout: PATIENCE,
         output_bytes: 64 << 10,
         tap: None,
+        environment: Environment::default(),
     };
     sandbox.run(request).await
 }

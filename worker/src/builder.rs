@@ -184,7 +184,7 @@ async fn describe(worker: &Worker, building: &Building) -> Result<Built, BuildEr
         .sandboxes
         .limits(PLAN, building.version.memory_mib, id);
     let sandbox = worker.sandboxes.generic().await.map_err(BuildError::Boot)?;
-    let Description { verdict, log } = sandbox
+    let Description { verdict, log, .. } = sandbox
         .with(layer)
         .describe(&code, &bounds, limits::IMPORT)
         .await

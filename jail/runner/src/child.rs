@@ -29,6 +29,9 @@ pub(crate) struct Calls {
     pub(crate) rehearse: *mut Object,
     /// Where something's randomness was copied by the fork.
     pub(crate) reseed: Option<*mut Object>,
+    /// `take(bytes)`, for an execution that brings an environment: most bring none, and
+    /// nothing of it is touched.
+    pub(crate) environment: *mut Object,
     /// Out and err, as the import found them and as it left them.
     pub(crate) streams: [[Option<Ref>; 2]; 2],
     /// `"flush"`.
@@ -78,6 +81,7 @@ fn serve(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> io::Result<c_int> 
 struct Request<'a> {
     /// Longest result.
     most: u32,
+    environment: &'a [u8],
     context: &'a [u8],
     input: &'a [u8],
 }
@@ -86,9 +90,13 @@ impl<'a> Request<'a> {
     /// `length` is that of all before the input.
     fn parse(body: &'a [u8], length: u64) -> Option<Self> {
         let (told, input) = body.split_at_checked(usize::try_from(length).ok()?)?;
-        let (most, context) = told.split_first_chunk()?;
+        let (most, told) = told.split_first_chunk()?;
+        let (length, told) = told.split_first_chunk()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (environment, context) = told.split_at_checked(length)?;
         Some(Self {
             most: u32::from_be_bytes(*most),
+            environment,
             context,
             input: input.trim_ascii(),
         })
@@ -113,6 +121,10 @@ fn execute(calls: &Calls, body: &[u8], told: u64) -> Option<c_int> {
     let request = Request::parse(body, told)?;
     // SAFETY: has no preconditions.
     let me = unsafe { libc::getpid() };
+    if !request.environment.is_empty() {
+        let values = python::bytes(request.environment)?;
+        python::call1(calls.environment, &values)?;
+    }
     let input = python::text(request.input)?;
     let context = python::bytes(request.context)?;
     let most = python::counted(request.most)?;

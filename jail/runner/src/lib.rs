@@ -78,21 +78,31 @@ pub unsafe extern "C" fn PyInit_patchbay_native() -> *mut Object {
     unsafe { python::PyModule_Create2(&raw mut MODULE.0, ABI) }
 }
 
-/// `executions(answer, bound, rehearse, reseed, sweep, out, err, second_uid)`: serves until
+/// `executions(answer, bound, rehearse, reseed, environment, sweep, out, err, second_uid)`: serves until
 /// the worker is gone. `reseed` may be `None`. Never returns.
 unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut Object {
-    let mut given: [*mut Object; 7] = [ptr::null_mut(); 7];
+    let mut given: [*mut Object; 8] = [ptr::null_mut(); 8];
     let mut second_uid: c_int = 1;
-    let [answer, bound, rehearse, reseed, sweep, out, err] = &mut given;
+    let [
+        answer,
+        bound,
+        rehearse,
+        reseed,
+        environment,
+        sweep,
+        out,
+        err,
+    ] = &mut given;
     // SAFETY: `args` is the tuple Python gave; the places match the format.
     let read = unsafe {
         python::PyArg_ParseTuple(
             args,
-            c"OOOOOOOp".as_ptr(),
+            c"OOOOOOOOp".as_ptr(),
             ptr::from_mut(answer).cast::<c_void>(),
             ptr::from_mut(bound).cast::<c_void>(),
             ptr::from_mut(rehearse).cast::<c_void>(),
             ptr::from_mut(reseed).cast::<c_void>(),
+            ptr::from_mut(environment).cast::<c_void>(),
             ptr::from_mut(sweep).cast::<c_void>(),
             ptr::from_mut(out).cast::<c_void>(),
             ptr::from_mut(err).cast::<c_void>(),
@@ -111,6 +121,7 @@ unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut
         bound: *bound,
         rehearse: *rehearse,
         reseed: (!python::is_none(*reseed)).then_some(*reseed),
+        environment: *environment,
         streams: [
             [python::held(*out), left_out],
             [python::held(*err), left_err],

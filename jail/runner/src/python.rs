@@ -170,6 +170,13 @@ pub(crate) fn call(callable: *mut Object) -> Option<Ref> {
     owned(unsafe { PyObject_CallFunctionObjArgs(callable, ptr::null_mut::<Object>()) })
 }
 
+/// Calls with one argument.
+pub(crate) fn call1(callable: *mut Object, given: &Ref) -> Option<Ref> {
+    let end = ptr::null_mut::<Object>();
+    // SAFETY: both are live references; the list ends with null.
+    owned(unsafe { PyObject_CallFunctionObjArgs(callable, given.0, end) })
+}
+
 /// Calls with four arguments.
 pub(crate) fn call4(callable: *mut Object, first: *mut Object, rest: [&Ref; 3]) -> Option<Ref> {
     let [a, b, c] = rest.map(|given| given.0);

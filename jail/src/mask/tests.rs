@@ -129,6 +129,53 @@ fn debugging_a_mask_shows_nothing() {
     assert_eq!(format!("{mask:?} {stream:?}"), "Mask MaskStream");
 }
 
+#[test]
+fn a_masked_json_text_is_one_still() {
+    let values = [
+        "n23456",
+        "123456",
+        "p\"a's\ns",
+        r#"{"user":"bob","n":1}"#,
+        "true-or",
+        "1.5,2.5",
+    ];
+    let mask = Mask::new(values);
+    for (text, wanted) in [
+        // The escape before it is no part of it.
+        (r#"["\n23456", "n23456"]"#, r#"["\n23456", "***"]"#),
+        (
+            r#"{"pin": 123456, "more": -9123456.0}"#,
+            r#"{"pin": "***", "more": "***"}"#,
+        ),
+        (
+            r#"{"a": "123456", "b": [1, true, null]}"#,
+            r#"{"a": "***", "b": [1, true, null]}"#,
+        ),
+        (r#"["p\"a's\ns", "p\u0022a's\u000as"]"#, r#"["***", "***"]"#),
+        // A JSON text in a JSON text.
+        (
+            r#"["{\"x\": \"p\\\"a's\\ns\"}"]"#,
+            r#"["{\"x\": \"***\"}"]"#,
+        ),
+        (
+            r#"{"n23456":1,"123456":{"xn23456":2}}"#,
+            r#"{"***":1,"***2":{"x***":2}}"#,
+        ),
+        // Secret as a whole, harmless in pieces.
+        (r#"{"user":"bob","n":1}"#, r#""***""#),
+        ("[1.5,2.5]", r#""***""#),
+        ("[1.5, 2.5]", "[1.5, 2.5]"),
+        (r#""\\""#, r#""\\""#),
+        ("12345", "12345"),
+    ] {
+        let shown = String::from_utf8(mask.json(text.as_bytes().to_vec())).expect("text");
+        assert_eq!(shown, wanted, "{text}");
+        serde_json::from_str::<serde_json::Value>(&shown).expect("JSON");
+    }
+    let broken = mask.json(b"[\"n23456".to_vec());
+    assert_eq!(broken, b"[\"***");
+}
+
 /// Numbers that look random and are the same in each run.
 struct Dice(u64);
 

@@ -41,7 +41,10 @@ def execute(bound):
     if kind != frames.REQUEST:
         _exit(70)
     me = getpid()
-    most, told = int.from_bytes(body[:4], "big"), body[4:context]
+    most, begins = int.from_bytes(body[:4], "big"), 8 + int.from_bytes(body[4:8], "big")
+    if begins > 8:
+        use("environment").take(body[8:begins])
+    told = body[begins:context]
     kind, answer = invoke.answer(bound, str(body[context:], "utf-8").strip(" \t\r\n"), told, most)
     house.flush()
     if getpid() != me:

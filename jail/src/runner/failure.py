@@ -86,7 +86,10 @@ def traceback_of(error):
     whole = "".join(parts)
     if len(whole) > TRACEBACK:
         half = TRACEBACK // 2
-        whole = whole[:half] + "\n[…]\n" + whole[-half:]
+        # A whole line comes first after the cut: the worker, which covers secrets, must not
+        # be given the end of one.
+        end = whole[-half:]
+        whole = whole[:half] + "\n[…]\n" + end[end.find("\n") + 1 :]
     return text.clean(whole, TRACEBACK + 100)
 
 
@@ -117,7 +120,7 @@ def one(error, parts):
     if isinstance_(error, SyntaxError) and isinstance_(error.filename, str_):
         parts.append('  File "%s", line %s\n' % (error.filename, error.lineno))
         if isinstance_(error.text, str_):
-            parts.append("    " + error.text[:LINE].strip() + "\n")
+            parts.append("    " + text.clean(error.text, LINE).strip() + "\n")
     message = message_of(error)
     parts.append(name_of(error) + (": " + message if message else "") + "\n")
     for note in getattr(error, "__notes__", None) or ():

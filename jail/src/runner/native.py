@@ -20,9 +20,15 @@ def rehearse():
     invoke.answer(_Rehearsed, '{"n":1}', b"", 64)
 
 
+def take_environment(told):
+    """Loaded where it is wanted: few versions have values, and each call is lighter without."""
+    use("environment").take(told)
+
+
 def serve(bound, settings, sweep):
     """Never returns."""
     house.hear_interrupts()
     reseed = house.reseed if "numpy.random" in sys.modules else None
     out, err = house.found
-    machine.executions(invoke.answer, bound, rehearse, reseed, sweep, out, err, settings["second_uid"])
+    second_uid = settings["second_uid"]
+    machine.executions(invoke.answer, bound, rehearse, reseed, take_environment, sweep, out, err, second_uid)

@@ -50,7 +50,14 @@ def bind(order, mode):
     before = house.shown()
     if order["layer"]:
         house.take_layer()
+    given, watched = order["environment"], order["watched"]
+    # Loaded only where it is used: it would spread what each call touches over more pages.
+    environment = use("environment") if given or watched else None
+    if environment is not None:
+        environment.before_import(given, watched)
     answer, bound = module.load(order["code"], describe=mode == 1)
+    if environment is not None:
+        answer["read"] = environment.after_import()
     house.flush()
     house.left = (sys.stdout, sys.stderr)
     if getpid() != 1:

@@ -7,6 +7,7 @@ mod bounds;
 mod describe;
 mod documented;
 mod endings;
+mod environment;
 mod first;
 mod hostile;
 mod house;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jail::{
-    Bound, Code, Context, Done, Failure, Host, HostConfig, Limits, Profile, Request, Sandbox,
+    Bound, Code, Context, Done, Environment, Failure, Host, HostConfig, Limits, Profile, Request,
+    Sandbox,
 };
 
 pub(crate) const LIMITS: Limits = Limits {
@@ -93,6 +94,7 @@ pub(crate) fn request(input: &str) -> Request<'_> {
         timeout: Duration::from_secs(20),
         output_bytes: OUTPUT,
         tap: None,
+        environment: Environment::default(),
     }
 }
 

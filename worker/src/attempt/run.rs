@@ -149,6 +149,7 @@ async fn execute(
         timeout: prepared.timeout,
         output_bytes: limits::OUTPUT_BYTES,
         tap: Some(&tap),
+        environment: jail::Environment::default(),
     };
     let done = tokio::select! {
         done = to_the_end(lease, sandbox, request) => done,

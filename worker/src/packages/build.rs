@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::limits;
 use jail::{
-    BootError, Code, Context, Done, Failure, FailureCode, Host, Layer, Limits, Request, Sandbox,
-    SandboxError,
+    BootError, Code, Context, Done, Environment, Failure, FailureCode, Host, Layer, Limits,
+    Request, Sandbox, SandboxError,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -174,6 +174,7 @@ impl Builds {
             timeout: step.time,
             output_bytes: 2 * limits::LOCK_BYTES,
             tap: None,
+            environment: Environment::default(),
         });
         let (done, taken) = beside(running, &delivery, step).await?;
         conclude(step, &way, done.map_err(StepError::Sandbox)?, taken)
