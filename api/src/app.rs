@@ -20,6 +20,7 @@ use crate::hearing::Hearing;
 use crate::mcp::Mcp;
 use crate::problem::Problem;
 use crate::rate_limit::RateLimit;
+use crate::secrets::Secrets;
 use crate::targets::Targets;
 
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(crate) struct App {
     pub(crate) attempts: RateLimit,
     pub(crate) known: Known,
     pub(crate) targets: Targets,
+    pub(crate) secrets: Secrets,
     pub(crate) hearing: Hearing,
     pub(crate) mcp: Mcp,
     pub(crate) readiness: Readiness,
@@ -78,6 +80,7 @@ impl App {
             News::Listening => {
                 self.known.forget_all();
                 self.targets.forget_all();
+                self.secrets.forget_all();
                 self.hearing.listening();
             }
             News::Changed(Change { noun, id }) => match noun {
@@ -86,6 +89,7 @@ impl App {
                 Noun::Namespace => self.targets.forget_namespace(NamespaceId::from_uuid(id)),
                 Noun::Function => self.targets.forget_function(FunctionId::from_uuid(id)),
                 Noun::Version => self.targets.version_changed(VersionId::from_uuid(id)),
+                Noun::Secrets => self.secrets.forget(NamespaceId::from_uuid(id)),
                 Noun::Build => {}
             },
         }

@@ -3,7 +3,11 @@
 //!
 //! What nobody asked for is wrong too: a misspelt field never passes in silence.
 
+use std::collections::BTreeSet;
+
 use common::json::pointer_token;
+use common::limits;
+use common::names::{EnvName, NameError};
 use serde_json::{Map, Value};
 
 use crate::problem::{FieldError, Problem};
@@ -128,6 +132,30 @@ impl Fields {
             }
         }
         Some(texts)
+    }
+
+    /// A list of names of environment values.
+    pub(crate) fn env_names(&mut self, name: &str) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let items = match self.take(name) {
+            Some(Value::Array(items)) if items.len() <= limits::ENV_NAMES => items,
+            None => return names,
+            Some(_) => {
+                let most = limits::ENV_NAMES;
+                self.wrong(name, format!("a list of at most {most} names is wanted"));
+                return names;
+            }
+        };
+        for (index, item) in items.into_iter().enumerate() {
+            let text = item.as_str().ok_or(NameError::Env);
+            match text.and_then(str::parse::<EnvName>) {
+                Ok(parsed) => {
+                    names.insert(parsed.as_str().to_owned());
+                }
+                Err(error) => self.wrong(&format!("{name}/{index}"), error.to_string()),
+            }
+        }
+        names
     }
 
     /// An object of its own, whose pointers begin with its name.
@@ -260,10 +288,10 @@ mod tests {
 
     #[test]
     fn work_of_later_is_named_only_where_it_is_asked_for() {
-        let mut fields = Fields::of(json!({"retry": null, "env": {}})).unwrap();
-        fields.not_yet(&["retry", "env"]);
+        let mut fields = Fields::of(json!({"retry": null, "network": {}})).unwrap();
+        fields.not_yet(&["retry", "network"]);
         let problem = fields.finish().unwrap_err();
         assert_eq!(problem.code(), "not_available_yet");
-        assert_eq!(pointers(&problem), ["/env"]);
+        assert_eq!(pointers(&problem), ["/network"]);
     }
 }

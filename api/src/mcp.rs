@@ -50,6 +50,7 @@ use crate::body;
 use crate::cache::Cache;
 use crate::call::Call;
 use crate::caller::Caller;
+use crate::environment::{self, Given};
 use crate::fault::Away as _;
 use crate::problem::Problem;
 use crate::routes::{self, Access, Route, json_text, route};
@@ -95,13 +96,14 @@ async fn answer(app: Arc<App>, call: Call) -> routes::Answer {
     if !media::takes_json(request.headers()) {
         return Err(Problem::NotAcceptable);
     }
+    let env = Given::of(request.headers())?;
     let (head, body) = apart(request);
     let body = body::text(body, MESSAGE_BYTES).await?;
     let envelope = match Envelope::read(&body) {
         Ok(envelope) => envelope,
         Err(malformed) => return Ok(refused(StatusCode::BAD_REQUEST, &malformed)),
     };
-    let asked = asked(app, caller, &name, &envelope).await?;
+    let asked = asked(app, caller, &name, (&envelope, env)).await?;
     let compared = asked.compared();
     let sdk = &asked.0.app.mcp.sdk;
     let served = sdk.serve(asked.clone(), head, (&envelope, &compared)).await;
@@ -131,6 +133,8 @@ fn apart(request: Request<Body>) -> (request::Parts, Request<Body>) {
     *head.method_mut() = parts.method.clone();
     *head.uri_mut() = parts.uri.clone();
     *head.headers_mut() = parts.headers.clone();
+    // Read already, and none of the SDK's business.
+    head.headers_mut().remove(environment::HEADER);
     (head.into_parts().0, Request::from_parts(parts, body))
 }
 
@@ -176,12 +180,12 @@ async fn asked(
     app: Arc<App>,
     caller: Caller,
     name: &str,
-    envelope: &Envelope<'_>,
+    (envelope, env): (&Envelope<'_>, Given),
 ) -> Result<Asked, Problem> {
     let about = match &envelope.call {
         Some(call) => {
             caller.must_have(Scope::FunctionsInvoke)?;
-            About::Call(Calling::of(&app, &caller, name, call).await?)
+            About::Call(Calling::of(&app, &caller, name, (call, env)).await?)
         }
         None => {
             let namespace = namespace(&app, &caller, name).await?;

@@ -20,6 +20,7 @@ pub(crate) enum Listing {
     Functions = 3,
     Versions = 4,
     Executions = 5,
+    Secrets = 6,
 }
 
 /// What one answer shows.

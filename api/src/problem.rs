@@ -85,6 +85,9 @@ pub(crate) enum Problem {
     NotAcceptable,
     #[error("the request has fields that cannot be used")]
     Invalid(Vec<FieldError>),
+    /// Each of them at its name.
+    #[error("the function needs environment values that nobody gave: {}", names(.0))]
+    MissingEnv(Vec<FieldError>),
     #[error("the request asks for what this release cannot do yet")]
     NotAvailableYet(Vec<FieldError>),
     #[error("all of the account's executions at once are in use")]
@@ -164,6 +167,11 @@ impl Problem {
             ),
             Self::NotAcceptable => (S::NOT_ACCEPTABLE, "not_acceptable", "Not acceptable"),
             Self::Invalid(_) => (S::UNPROCESSABLE_ENTITY, "invalid", "Not usable"),
+            Self::MissingEnv(_) => (
+                S::UNPROCESSABLE_ENTITY,
+                "missing_env",
+                "Environment values missing",
+            ),
             Self::NotAvailableYet(_) => (
                 S::UNPROCESSABLE_ENTITY,
                 "not_available_yet",
@@ -222,7 +230,9 @@ impl Problem {
     #[must_use]
     pub(crate) fn errors(&self) -> &[FieldError] {
         match self {
-            Self::Invalid(errors) | Self::NotAvailableYet(errors) => errors,
+            Self::Invalid(errors) | Self::NotAvailableYet(errors) | Self::MissingEnv(errors) => {
+                errors
+            }
             _ => &[],
         }
     }
@@ -319,6 +329,14 @@ impl Problem {
         }
         response
     }
+}
+
+/// The last parts of their pointers.
+fn names(errors: &[FieldError]) -> String {
+    let names = errors
+        .iter()
+        .filter_map(|error| error.pointer.rsplit('/').next());
+    names.collect::<Vec<_>>().join(", ")
 }
 
 #[derive(Serialize)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::accept::schema::Schema;
 use common::db::publish::{self, Publish, Published};
-use common::db::versions::{self, BrokenKind, Status, Version};
+use common::db::versions::{self, BrokenKind, DeclaredEnv, Status, Version};
 use common::ids::{AccountId, FunctionId, NamespaceId, VersionId};
 use common::json::pointer_token;
 use common::limits;
@@ -43,6 +43,8 @@ pub(crate) struct Draft {
     pub(crate) timeout_ms: u32,
     pub(crate) memory_mib: u32,
     pub(crate) concurrency: Option<u32>,
+    /// Sorted, each name once.
+    pub(crate) env: DeclaredEnv,
 }
 
 /// What came of it.
@@ -144,6 +146,7 @@ async fn store(
         max_attempts: None,
         requirements: &draft.requirements,
         lock: draft.lock,
+        env: &draft.env,
         now: app.now(),
     };
     let mut client = app.database.client().await.or_away()?;
@@ -240,6 +243,11 @@ impl Draft {
         // What a body may say since later: without it the digest stays what it was.
         if !self.requirements.is_empty() {
             let later = json!({"requirements": self.requirements});
+            digest.update(later.to_string().as_bytes());
+        }
+        if !self.env.is_empty() {
+            let DeclaredEnv { required, optional } = &self.env;
+            let later = json!({"env": {"required": required, "optional": optional}});
             digest.update(later.to_string().as_bytes());
         }
         digest.finalize().into()

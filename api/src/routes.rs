@@ -10,6 +10,7 @@ mod executions;
 mod functions;
 mod health;
 mod namespaces;
+mod secrets;
 mod versions;
 
 use std::borrow::Cow;
@@ -61,6 +62,7 @@ pub fn all() -> Vec<Route> {
         namespaces::routes(),
         functions::routes(),
         versions::routes(),
+        secrets::routes(),
         executions::routes(),
         crate::mcp::routes(),
     ]

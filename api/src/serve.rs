@@ -36,6 +36,7 @@ use crate::hearing::Hearing;
 use crate::mcp::Mcp;
 use crate::rate_limit::RateLimit;
 use crate::routes;
+use crate::secrets::Secrets;
 use crate::server;
 use crate::targets::Targets;
 
@@ -144,6 +145,7 @@ pub async fn bind(
         attempts: RateLimit::new(client, config.partition.prefix),
         known: Known::new(),
         targets: Targets::new(),
+        secrets: Secrets::new(),
         hearing: Hearing::new(),
         mcp: Mcp::new(&config.public_url),
         readiness: readiness.clone(),

@@ -42,6 +42,8 @@ pub enum Noun {
     Version,
     /// A version waits to be built.
     Build,
+    /// Of the namespace with this id: one was set or deleted.
+    Secrets,
 }
 
 impl Noun {
@@ -53,6 +55,7 @@ impl Noun {
             "function" => Self::Function,
             "version" => Self::Version,
             "build" => Self::Build,
+            "secrets" => Self::Secrets,
             _ => return None,
         })
     }

@@ -110,6 +110,8 @@ id!(/// Where functions live; one MCP endpoint.
 id!(FunctionId, "fn");
 id!(/// Immutable code, schemas and limits of a function.
     VersionId, "ver");
+id!(/// One value of a namespace's secret: anew each time it is set.
+    SecretId, "sec");
 id!(/// One accepted request to run a version.
     ExecutionId, "ex");
 id!(/// A process incarnation: one row of `processes`, one consumer name.

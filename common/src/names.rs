@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::limits;
+
 /// Namespaces nobody may have: they would shadow our own paths or mislead.
 const RESERVED: &[&str] = &[
     "admin",
@@ -47,6 +49,10 @@ pub enum NameError {
          optionally after a group and a dot, 64 characters in all"
     )]
     Function,
+    #[error("an environment value is named by A-Z and up to 127 of A-Z, 0-9 and '_'")]
+    Env,
+    #[error("PATH, HOME, LD_*, PYTHON* and PATCHBAY_* are not to be set")]
+    EnvReserved,
 }
 
 /// `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, not a reserved word.
@@ -56,6 +62,33 @@ pub struct NamespaceName(String);
 /// `^[a-z][a-z0-9_]{0,62}(\.[a-z][a-z0-9_]{0,62})?$`, 64 characters at most.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FunctionName(String);
+
+/// `^[A-Z][A-Z0-9_]{0,127}$`, none that changes how a process starts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EnvName(String);
+
+impl FromStr for EnvName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let fits = (1..=limits::ENV_NAME_BYTES).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if !fits {
+            return Err(NameError::Env);
+        }
+        let reserved = ["PATH", "HOME"].contains(&text)
+            || ["LD_", "PYTHON", "PATCHBAY_"]
+                .iter()
+                .any(|start| text.starts_with(start));
+        if reserved {
+            return Err(NameError::EnvReserved);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
 
 impl FromStr for NamespaceName {
     type Err = NameError;
@@ -136,6 +169,7 @@ macro_rules! text {
 
 text!(NamespaceName);
 text!(FunctionName);
+text!(EnvName);
 
 #[cfg(test)]
 mod tests {
@@ -171,6 +205,24 @@ mod tests {
             "", "1a", "_a", "A", "a-b", "a.", ".a", "a.b.c", "a\0", &longer, &both,
         ] {
             assert!(wrong.parse::<FunctionName>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_environment_name_stands_on_its_limits() {
+        let longest = "A".repeat(128);
+        for right in [
+            "A", "API_KEY", "A_1", "PATHS", "HOME_", "LD", "PYTHO", &longest,
+        ] {
+            assert!(right.parse::<EnvName>().is_ok(), "{right}");
+        }
+        let longer = "A".repeat(129);
+        for wrong in ["", "a", "1A", "_A", "A-B", "A B", "É", "A\0", &longer] {
+            assert_eq!(wrong.parse::<EnvName>(), Err(NameError::Env), "{wrong}");
+        }
+        for wrong in ["PATH", "HOME", "LD_PRELOAD", "PYTHONPATH", "PATCHBAY_X"] {
+            let refused = Err(NameError::EnvReserved);
+            assert_eq!(wrong.parse::<EnvName>(), refused, "{wrong}");
         }
     }
 

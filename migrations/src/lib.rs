@@ -33,6 +33,7 @@ pub const MAIN: &[Migration] = files!("main":
     7 "0007_open_rows",
     8 "0008_single_use",
     9 "0009_packages",
+    10 "0010_secrets",
 );
 
 /// The keys database: wrapped data keys, and nothing else.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::accept::schema::Mismatch;
-use common::accept::{Answered, Ask, Target};
+use common::accept::{Answered, Ask, OwnEnv, Target};
 use common::execution::Trigger;
 use common::ids::ExecutionId;
 use common::json::{self, Fault};
@@ -25,6 +25,7 @@ use super::schema;
 use super::tool::{Contract, Era};
 use crate::app::App;
 use crate::caller::Caller;
+use crate::environment::Given;
 use crate::execution::{Facts, facts, failure, output};
 use crate::problem::Problem;
 use crate::targets;
@@ -36,6 +37,7 @@ const INPUT_POINTER: &str = "/input";
 pub(super) struct Calling {
     tool: String,
     arguments: String,
+    env: Given,
     found: Found,
 }
 
@@ -56,7 +58,7 @@ impl Calling {
         app: &Arc<App>,
         caller: &Caller,
         namespace: &str,
-        call: &envelope::Call<'_>,
+        (call, env): (&envelope::Call<'_>, Given),
     ) -> Result<Self, Problem> {
         let found = match FunctionName::from_tool_name(&call.tool) {
             Ok(name) => find(app, caller, namespace, &name).await?,
@@ -68,6 +70,7 @@ impl Calling {
         Ok(Self {
             tool: call.tool.clone().into_owned(),
             arguments: call.arguments.clone().into_owned(),
+            env,
             found,
         })
     }
@@ -110,11 +113,17 @@ impl Calling {
             Ok(input) => input,
             Err(refused) => return Ok(Some(Answer::refused(&refused))),
         };
+        let env = self.env.for_call(app, caller.account_id(), target).await;
+        let env = match env {
+            Ok(env) => env,
+            Err(problem) => return unmendable(problem).map(Some),
+        };
         let ask = Ask {
             payer: caller.payer(),
             target,
             asked_version: None,
             input: input.as_bytes(),
+            env: env.as_deref().map(OwnEnv),
             key: None,
             trigger: Trigger::Mcp,
         };

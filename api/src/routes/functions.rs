@@ -77,6 +77,10 @@ pub(super) struct Shown {
     entry_point: Option<&'static str>,
     /// What its import left, where each execution has a sandbox of its own.
     single_use: Option<&'static str>,
+    env: Env,
+    /// Names of the environment that its import reads, where each execution has a sandbox
+    /// that was imported with the same values.
+    import_env: Vec<String>,
     /// What its import printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     import_log: Option<String>,
@@ -94,6 +98,13 @@ pub(super) struct Shown {
     files: Option<BTreeMap<String, String>>,
     created_at: jiff::Timestamp,
     built_at: Option<jiff::Timestamp>,
+}
+
+/// The environment values it gets.
+#[derive(Debug, Serialize)]
+struct Env {
+    required: Vec<String>,
+    optional: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,6 +145,11 @@ pub(super) async fn shown(
         schema_inferred: version.schema_inferred,
         entry_point: version.entry_point.map(EntryPoint::as_str),
         single_use: version.single_use.map(SingleUse::as_str),
+        env: Env {
+            required: version.env.required,
+            optional: version.env.optional,
+        },
+        import_env: version.import_env,
         import_log: None,
         tags: version.tags,
         requirements: version.requirements,

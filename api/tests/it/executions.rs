@@ -173,9 +173,6 @@ async fn what_a_later_release_does_is_refused_and_not_ignored() {
             .await;
         reply.must_tell(422, "not_available_yet");
     }
-    let request = tenant.program.request("POST", &path).json(&json!({}));
-    let reply = Client::send(request.header("patchbay-env", "e30=")).await;
-    reply.must_tell(422, "not_available_yet");
     home.stop().await;
 }
 

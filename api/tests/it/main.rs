@@ -12,6 +12,7 @@ mod mcp;
 mod outages;
 mod problems;
 mod schemas;
+mod secrets;
 mod support;
 mod unauthorised;
 mod waiting;

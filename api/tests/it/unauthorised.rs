@@ -15,6 +15,7 @@ fn filled(route: &Route, namespace: &str) -> String {
         .replace("{ns}", namespace)
         .replace("{fn}", "f")
         .replace("{n}", "1")
+        .replace("{name}", "TOKEN")
         .replace(
             "{id}",
             if route.path.contains("api-keys") {

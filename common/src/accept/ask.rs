@@ -1,5 +1,7 @@
 //! One request to run a version: whose it is, what runs, with which input.
 
+use std::fmt;
+
 use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
@@ -25,6 +27,16 @@ pub struct Payer {
     pub anchor: Date,
 }
 
+/// A JSON object of environment values, which no log shows.
+#[derive(Clone, Copy)]
+pub struct OwnEnv<'a>(pub &'a [u8]);
+
+impl fmt::Debug for OwnEnv<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnEnv")
+    }
+}
+
 /// A request whose input has been checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
@@ -34,6 +46,8 @@ pub struct Ask<'a> {
     pub asked_version: Option<u32>,
     /// JSON text, as it came.
     pub input: &'a [u8],
+    /// Environment values for this execution, declared by the target.
+    pub env: Option<OwnEnv<'a>>,
     pub key: Option<&'a str>,
     pub trigger: Trigger,
 }
@@ -69,7 +83,8 @@ impl Ask<'_> {
         })
     }
 
-    pub(super) fn entry(&self, sealed_input: Vec<u8>) -> Entry {
+    /// With its texts sealed.
+    pub(super) fn entry(&self, input: Vec<u8>, env: Option<Vec<u8>>) -> Entry {
         Entry {
             trigger: self.trigger,
             plan: self.payer.plan,
@@ -80,7 +95,8 @@ impl Ask<'_> {
             version: self.target.version,
             timeout_ms: self.target.timeout_ms,
             memory_mib: self.target.memory_mib,
-            input: sealed_input,
+            input,
+            env,
         }
     }
 

@@ -8,7 +8,6 @@ use crate::execution::Lane;
 use crate::ids::ExecutionId;
 use crate::queue::{Key, Watched};
 use crate::record::{self, AcceptError, Committed, Permit};
-use crate::vault::Purpose;
 
 impl Accept {
     /// Accepts; returns once the row is committed.
@@ -113,12 +112,7 @@ impl Accept {
         version: crate::ids::VersionId,
     ) -> Result<Entry, Refusal> {
         let account = ask.payer.account;
-        let sealed = self
-            .0
-            .vault
-            .seal(account, Purpose::Input, id.uuid(), ask.input)
-            .await?;
-        let mut entry = ask.entry(sealed);
+        let mut entry = self.sealed(ask, id).await?;
         if version != ask.target.version {
             let client = self.0.database.client().await?;
             if let Some(then) = versions::find(&client, account, version).await? {

@@ -6,7 +6,7 @@ use crate::entry::Entry;
 use crate::execution::Lane;
 use crate::ids::ExecutionId;
 use crate::queue::{self, Accepted, Key, Link, Period, QueueError};
-use crate::vault::Purpose;
+use crate::vault::{Purpose, VaultError};
 
 /// A request that the queue took, or knew already.
 pub(super) enum Decided {
@@ -20,7 +20,7 @@ pub(super) enum Decided {
 }
 
 impl Accept {
-    /// Seals the input and asks. `waiter` is this process's name where it waits.
+    /// Seals what it brings and asks. `waiter` is this process's name where it waits.
     pub(super) async fn decide(
         &self,
         ask: &Ask<'_>,
@@ -28,12 +28,7 @@ impl Accept {
         lane: Lane,
     ) -> Result<Decided, Refusal> {
         let inner = &self.0;
-        let account = ask.payer.account;
-        let sealed = inner
-            .vault
-            .seal(account, Purpose::Input, id.uuid(), ask.input)
-            .await?;
-        let entry = ask.entry(sealed);
+        let entry = self.sealed(ask, id).await?;
         let body = entry.encode();
         let key = ask.key();
         let charged = ask.payer.period(id);
@@ -82,6 +77,23 @@ impl Accept {
         };
         self.count(&refused);
         Err(refused)
+    }
+
+    /// The body of its entry, as if it were accepted now.
+    pub(super) async fn sealed(&self, ask: &Ask<'_>, id: ExecutionId) -> Result<Entry, Refusal> {
+        let account = ask.payer.account;
+        let key = self.0.vault.key_to_seal(account).await?;
+        let seal = |purpose, text| {
+            let failed = |source| VaultError::Text {
+                purpose,
+                id: id.uuid(),
+                source,
+            };
+            key.seal(purpose, id.uuid(), text).map_err(failed)
+        };
+        let input = seal(Purpose::Input, ask.input)?;
+        let env = ask.env.map(|env| seal(Purpose::Env, env.0)).transpose()?;
+        Ok(ask.entry(input, env))
     }
 
     /// Asks, once more over a new link where the first did nothing.

@@ -50,7 +50,7 @@ use crate::queue::Links;
 use crate::record::{AcceptBatcher, Outbox, Recorder};
 use crate::vault::Vault;
 
-pub use ask::{Ask, Payer, UNVERIFIED_PER_DAY};
+pub use ask::{Ask, OwnEnv, Payer, UNVERIFIED_PER_DAY};
 pub use cancel::Cancelling;
 pub use follow::{Follower, Heard};
 pub use followers::Crowded;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::schema::{Mismatch, Schema};
-use crate::db::versions::Version;
+use crate::db::versions::{DeclaredEnv, Version};
 use crate::ids::{FunctionId, NamespaceId, VersionId};
 use crate::telemetry;
 
@@ -21,6 +21,8 @@ pub struct Target {
     /// Executions of the function at once, where it sets a bound of its own.
     pub concurrency: Option<u32>,
     pub max_attempts: Option<u32>,
+    /// Environment values it gets.
+    pub env: DeclaredEnv,
     /// JSON texts, for what shows them.
     pub input_schema: Option<String>,
     pub output_schema: Option<String>,
@@ -42,6 +44,7 @@ impl Target {
             memory_mib: version.memory_mib,
             concurrency: version.concurrency,
             max_attempts: version.max_attempts,
+            env: version.env.clone(),
             input_schema: version.input_schema.clone(),
             output_schema: version.output_schema.clone(),
             schema: version

@@ -11,7 +11,7 @@ use super::columns::{get, id, word};
 use super::statement::statements;
 use super::versions::{self, BrokenKind, EntryPoint, SingleUse, Version};
 use super::{Client, DbError, GenericClient};
-use crate::ids::{AccountId, FunctionId, ProcessId, VersionId};
+use crate::ids::{AccountId, FunctionId, NamespaceId, ProcessId, VersionId};
 use crate::packages::Lock;
 use crate::plan::Plan;
 
@@ -19,6 +19,7 @@ use crate::plan::Plan;
 #[derive(Clone, Debug)]
 pub struct Building {
     pub account: AccountId,
+    pub namespace: NamespaceId,
     pub version: Version,
     /// Sealed.
     pub code: Vec<u8>,
@@ -60,6 +61,8 @@ pub struct Built {
     pub single_use: Option<SingleUse>,
     /// What the requirements were resolved to; kept only where there was none.
     pub lock: Option<Lock>,
+    /// Names of the environment that the import read.
+    pub import_env: Vec<String>,
 }
 
 statements! {
@@ -73,6 +76,7 @@ statements! {
                 w.created_at, w.id
             limit 1 for update skip locked)
         returning v.account_id, v.code, v.build_attempts,
+            (select f.namespace_id from functions f where f.id = v.function_id) as namespace_id,
             (select a.plan from accounts a where a.id = v.account_id) as plan,
             (select l.text from locks l where l.digest = v.lock_digest) as lock_text, ",
         versions::columns!());
@@ -91,6 +95,7 @@ statements! {
             output_schema = coalesce(output_schema, $7),
             description = coalesce(description, $8), reason = $9, import_log = $10, single_use = $11,
             lock_digest = coalesce(lock_digest, $12),
+            import_env = $13,
             built_at = $3, build_owner = null, build_lease_until = null
         where id = $1 and build_owner = $2 and status = 'building'
         returning function_id, number, status";
@@ -119,6 +124,7 @@ pub async fn claim(
     };
     Ok(Some(Building {
         account: id(&row, "account_id", AccountId::from_uuid)?,
+        namespace: id(&row, "namespace_id", NamespaceId::from_uuid)?,
         version: versions::read(&row)?,
         code: get(&row, "code")?,
         lock_text: get(&row, "lock_text")?,
@@ -195,6 +201,7 @@ pub async fn finish(
                     .lock
                     .as_ref()
                     .map(|lock| lock.digest.as_bytes().as_slice()),
+                &built.import_env,
             ],
         )
         .await?;

@@ -29,6 +29,7 @@ pub(crate) mod recording;
 pub mod recovering;
 pub mod refresh_tokens;
 pub mod retention;
+pub mod secrets;
 pub mod statement;
 pub mod usage;
 pub mod users;

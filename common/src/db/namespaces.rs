@@ -53,6 +53,7 @@ statements! {
         where account_id = $1 and id = $2 and deleted_at is null";
     DELETE = "update namespaces set deleted_at = $3
         where account_id = $1 and id = $2 and deleted_at is null";
+    DELETE_SECRETS = "delete from secrets where account_id = $1 and namespace_id = $2";
     DELETE_FUNCTIONS = "update functions set deleted_at = $3
         where account_id = $1 and namespace_id = $2 and deleted_at is null";
 }
@@ -156,6 +157,9 @@ pub async fn delete(
         return Ok(false);
     }
     DELETE_FUNCTIONS.change(&transaction, params).await?;
+    DELETE_SECRETS
+        .change(&transaction, &[&account, &namespace])
+        .await?;
     transaction.commit().await.map_err(&failed)?;
     Ok(true)
 }

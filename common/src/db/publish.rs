@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::columns::{digest, get, id, int, optional_digest, word};
 use super::statement::statements;
-use super::versions::Status;
+use super::versions::{DeclaredEnv, Status};
 use super::{Client, DbError, GenericClient, accounts, functions};
 use crate::ids::{AccountId, FunctionId, NamespaceId, VersionId};
 use crate::names::FunctionName;
@@ -41,6 +41,7 @@ pub struct Publish<'a> {
     pub memory_mib: u32,
     pub concurrency: Option<u32>,
     pub max_attempts: Option<u32>,
+    pub env: &'a DeclaredEnv,
     pub now: Timestamp,
 }
 
@@ -83,8 +84,10 @@ statements! {
         values ($1, $2, $3, $4, $5, $5)";
     CREATE_VERSION = "insert into versions (id, account_id, function_id, number, code, body_digest,
             description, input_schema, output_schema, tags, annotations, timeout_ms, memory_mib,
-            concurrency, max_attempts, requirements, lock_digest, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+            concurrency, max_attempts, requirements, lock_digest, created_at, env_required,
+            env_optional)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+            $19, $20)";
     WITHDRAW = "delete from versions v
         where v.account_id = $1 and v.id = $2 and v.status = 'broken' and v.broken_kind = 'syntax'
             and not exists (select from functions f where f.current_version_id = v.id)
@@ -227,6 +230,8 @@ async fn insert(
                 &wanted.requirements,
                 &wanted.lock.as_ref().map(|lock| lock.as_bytes().as_slice()),
                 &wanted.now,
+                &wanted.env.required,
+                &wanted.env.optional,
             ],
         )
         .await

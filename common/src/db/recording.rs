@@ -21,22 +21,22 @@ statements! {
                 $12::integer[], $13::bytea[], $14::bytea[], $15::timestamptz[], $16::text[],
                 $17::text[], $18::integer[], $19::timestamptz[], $20::timestamptz[],
                 $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::bytea[],
-                $26::bytea[])
+                $26::bytea[], $27::bytea[])
             as w (id, day, account_id, namespace_id, function_id, version_id, trigger, plan, once,
                 timeout_ms, memory_mib, key_hash, input, created_at, state, error_code, attempt,
                 started_at, finished_at, duration_us, cpu_us, memory_peak_bytes, output, error,
-                logs)
+                logs, env)
         ), new as (
             insert into executions (id, day, partition, account_id, namespace_id, function_id,
                 version_id, version_number, state, trigger, plan, once, timeout_ms, memory_mib,
                 key_hash, input, created_at, error_code, attempt, started_at, finished_at,
-                duration_us, cpu_us, memory_peak_bytes, output, error, logs)
+                duration_us, cpu_us, memory_peak_bytes, output, error, logs, env)
             select w.id, w.day, $1, w.account_id, w.namespace_id, w.function_id, w.version_id,
                 (select v.number from versions v where v.id = w.version_id),
                 coalesce(w.state, 'queued'), w.trigger, w.plan, w.once, w.timeout_ms,
                 w.memory_mib, w.key_hash, w.input, w.created_at, w.error_code,
                 coalesce(w.attempt, 0), w.started_at, w.finished_at, w.duration_us, w.cpu_us,
-                w.memory_peak_bytes, w.output, w.error, w.logs
+                w.memory_peak_bytes, w.output, w.error, w.logs, w.env
             from wanted w
             order by w.day, w.id
             on conflict (day, id) do nothing
@@ -57,7 +57,7 @@ statements! {
             started_at = coalesce(o.started_at, e.started_at), finished_at = o.finished_at,
             duration_us = o.duration_us, cpu_us = o.cpu_us,
             memory_peak_bytes = o.memory_peak_bytes, output = o.output, error = o.error,
-            logs = o.logs, due_at = null
+            logs = o.logs, due_at = null, env = null
         from unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::integer[],
             $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::bigint[], $10::bigint[],
             $11::bytea[], $12::bytea[], $13::bytea[])

@@ -39,7 +39,7 @@ statements! {
     // The page is cut before it is joined, or each page would read all open rows.
     OPEN = "select e.id, e.day, e.account_id, e.namespace_id, e.function_id, e.version_id,
             e.trigger, e.plan, e.once, e.timeout_ms, e.memory_mib, e.tried, e.losses, e.due_at,
-            e.cancel_requested, e.input, v.concurrency, v.max_attempts, k.key_hash, k.body_digest
+            e.cancel_requested, e.input, e.env, v.concurrency, v.max_attempts, k.key_hash, k.body_digest
         from (select o.* from executions o
             where o.partition = $1 and o.state in ('queued', 'running')
                 and o.day >= $2 and (o.day, o.id) > ($2, $3)
@@ -139,6 +139,7 @@ fn read(row: &Row) -> Result<Open, DbError> {
             timeout_ms: count(row, "timeout_ms")?,
             memory_mib: count(row, "memory_mib")?,
             input: get::<Option<Vec<u8>>>(row, "input")?.unwrap_or_default(),
+            env: get(row, "env")?,
         },
         tried: count(row, "tried")?,
         attempts: optional("max_attempts")?.unwrap_or(1),

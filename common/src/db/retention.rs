@@ -102,6 +102,8 @@ pub const RULES: &[(&str, Rule)] = &[
             days: 1,
         }),
     ),
+    // They also go with their namespace, at once.
+    ("secrets", Rule::WithAccount),
     ("executions", Rule::Partition),
     (
         "idempotency_keys",

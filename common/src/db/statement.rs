@@ -91,6 +91,7 @@ pub fn main() -> Vec<Statement> {
         super::recovering::STATEMENTS,
         super::refresh_tokens::STATEMENTS,
         super::retention::STATEMENTS,
+        super::secrets::STATEMENTS,
         super::usage::STATEMENTS,
         super::users::STATEMENTS,
         super::versions::STATEMENTS,

@@ -99,8 +99,30 @@ pub struct Version {
     pub requirements: Vec<String>,
     /// What they were resolved to.
     pub lock: Option<LockDigest>,
+    pub env: DeclaredEnv,
+    /// Names of the environment that its import reads.
+    pub import_env: Vec<String>,
     pub created_at: Timestamp,
     pub built_at: Option<Timestamp>,
+}
+
+/// Names of the environment values a version gets; no others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredEnv {
+    /// No call is taken without.
+    pub required: Vec<String>,
+    pub optional: Vec<String>,
+}
+
+impl DeclaredEnv {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.required.is_empty() && self.optional.is_empty()
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.required.iter().chain(&self.optional)
+    }
 }
 
 /// What a call runs.
@@ -116,7 +138,8 @@ macro_rules! columns {
         "v.id, v.function_id, v.number, v.status, v.broken_kind, v.body_digest, v.description,
             v.input_schema, v.output_schema, v.schema_inferred, v.entry_point, v.tags,
             v.annotations, v.timeout_ms, v.memory_mib, v.concurrency, v.max_attempts, v.reason,
-            v.single_use, v.requirements, v.lock_digest, v.created_at, v.built_at"
+            v.single_use, v.requirements, v.lock_digest, v.env_required, v.env_optional,
+            v.import_env, v.created_at, v.built_at"
     };
 }
 pub(super) use columns;
@@ -336,6 +359,11 @@ pub(super) fn read(row: &Row) -> Result<Version, DbError> {
         single_use: optional_word(row, "single_use", SingleUse::parse)?,
         requirements: get(row, "requirements")?,
         lock: optional_digest(row, "lock_digest")?.map(LockDigest::from_bytes),
+        env: DeclaredEnv {
+            required: get(row, "env_required")?,
+            optional: get(row, "env_optional")?,
+        },
+        import_env: get(row, "import_env")?,
         created_at: get(row, "created_at")?,
         built_at: get(row, "built_at")?,
     })

@@ -38,6 +38,7 @@ pub(super) struct Rows<'a> {
     key_hashes: Vec<Option<&'a [u8]>>,
     inputs: Vec<&'a [u8]>,
     created: Vec<Timestamp>,
+    envs: Vec<Option<&'a [u8]>>,
     outcomes: Outcomes<'a>,
 }
 
@@ -71,6 +72,9 @@ impl<'a> Rows<'a> {
         self.key_hashes.push(key.map(|key| key.hash.as_slice()));
         self.inputs.push(&entry.input);
         self.created.push(id.at());
+        // Only for a run that may be still to come.
+        self.envs
+            .push(entry.env.as_deref().filter(|_| outcome.is_none()));
         self.outcomes.add(outcome);
     }
 
@@ -93,6 +97,7 @@ impl<'a> Rows<'a> {
             &self.created,
         ];
         all.extend(self.outcomes.params());
+        all.push(&self.envs);
         all
     }
 }

@@ -6,7 +6,7 @@ use crate::db::builds::{self, Built, Claim};
 use crate::db::namespaces::{self, NewNamespace};
 use crate::db::publish::{self, Publish, Published};
 use crate::db::users::{self, NewUser};
-use crate::db::versions::EntryPoint;
+use crate::db::versions::{DeclaredEnv, EntryPoint};
 use crate::entry::Entry;
 use crate::execution::Trigger;
 use crate::ids::{AccountId, FunctionId, NamespaceId, ProcessId, UserId, VersionId};
@@ -43,6 +43,7 @@ impl Tenant {
             timeout_ms: 10_000,
             memory_mib: 128,
             input: b"sealed input".to_vec(),
+            env: None,
         }
     }
 }
@@ -150,6 +151,7 @@ pub async fn building_with(
         max_attempts: None,
         requirements: &requirements,
         lock: None,
+        env: &DeclaredEnv::default(),
         now: SystemClock.now(),
     };
     let mut client = database.connect(Role::Api).client().await.unwrap();

@@ -26,6 +26,10 @@ pub enum Purpose {
     Description,
     ImportLog,
     Reason,
+    /// A namespace's value.
+    Secret,
+    /// The values of one call.
+    Env,
 }
 
 impl Purpose {
@@ -39,6 +43,8 @@ impl Purpose {
         Self::Description,
         Self::ImportLog,
         Self::Reason,
+        Self::Secret,
+        Self::Env,
     ];
 
     /// Part of what is authenticated: never to be changed.
@@ -54,6 +60,8 @@ impl Purpose {
             Self::Description => "description",
             Self::ImportLog => "import_log",
             Self::Reason => "reason",
+            Self::Secret => "secret",
+            Self::Env => "env",
         }
     }
 }

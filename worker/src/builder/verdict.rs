@@ -153,6 +153,7 @@ impl Found {
             import_log: seal(Purpose::ImportLog, log)?,
             single_use: self.single_use,
             lock: None,
+            import_env: Vec::new(),
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use common::accept::{Answered, Ask, Target};
+use common::accept::{Answered, Ask, OwnEnv, Target};
 use common::execution::Trigger;
 use common::limits;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::body;
 use crate::call::Call;
 use crate::caller::Caller;
+use crate::environment::Given;
 use crate::execution::{Facts, facts, text};
 use crate::fault::Refused as _;
 use crate::prefer::Prefer;
@@ -23,7 +24,6 @@ use crate::routes::{Answer, json_text};
 use crate::targets;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const ENVIRONMENT: HeaderName = HeaderName::from_static("patchbay-env");
 const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// Versions are numbered from 1, in PostgreSQL's integers.
 const NUMBERS: std::ops::RangeInclusive<u32> = 1..=i32::MAX as u32;
@@ -31,12 +31,13 @@ const NUMBERS: std::ops::RangeInclusive<u32> = 1..=i32::MAX as u32;
 pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let query = call.query()?;
     let number = query.number("version", NUMBERS)?;
-    refuse_later(&query, call.headers())?;
+    refuse_later(&query)?;
     let wanted = Wanted {
         prefer: Prefer::of(call.headers())?,
         key: idempotency_key(call.headers())?,
         number,
         trigger: Trigger::Rest,
+        env: Given::of(call.headers())?,
     };
     let caller = call.caller()?.clone();
     let names = (call.part("ns"), call.part("fn"));
@@ -52,9 +53,10 @@ pub(super) struct Wanted {
     pub(super) key: Option<String>,
     pub(super) number: Option<u32>,
     pub(super) trigger: Trigger,
+    pub(super) env: Given,
 }
 
-/// Checks the input, has it accepted, waits if that is preferred.
+/// Checks input and environment, has it accepted, waits if that is preferred.
 pub(super) async fn run(
     app: &Arc<App>,
     caller: &Caller,
@@ -62,11 +64,14 @@ pub(super) async fn run(
     wanted: Wanted,
 ) -> Answer {
     check(target, input)?;
+    let account = caller.account_id();
+    let env = wanted.env.for_call(app, account, target).await?;
     let ask = Ask {
         payer: caller.payer(),
         target,
         asked_version: wanted.number,
         input,
+        env: env.as_deref().map(OwnEnv),
         key: wanted.key.as_deref(),
         trigger: wanted.trigger,
     };
@@ -75,7 +80,6 @@ pub(super) async fn run(
         None => app.accept.background(&ask).await,
         Some(wait) => app.accept.interactive(&ask, wait).await,
     };
-    let account = caller.account_id();
     let (status, facts) = match answered.or_refused()? {
         Answered::Pending(id) => (
             StatusCode::ACCEPTED,
@@ -124,15 +128,12 @@ fn check(target: &Target, input: &[u8]) -> Result<(), Problem> {
 }
 
 /// What a later release does is refused, not ignored.
-fn refuse_later(query: &Query, headers: &HeaderMap) -> Result<(), Problem> {
+fn refuse_later(query: &Query) -> Result<(), Problem> {
     let mut later = Vec::new();
     for name in ["delay_ms", "run_at"] {
         if query.text(name)?.is_some() {
             later.push(format!("?{name}"));
         }
-    }
-    if headers.contains_key(ENVIRONMENT) {
-        later.push("Patchbay-Env".to_owned());
     }
     if later.is_empty() {
         return Ok(());

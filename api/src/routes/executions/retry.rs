@@ -8,6 +8,7 @@ use super::create::{Wanted, idempotency_key, run};
 use super::{named, recorded_soon};
 use crate::app::App;
 use crate::call::Call;
+use crate::environment::Given;
 use crate::execution::input;
 use crate::prefer::Prefer;
 use crate::problem::Problem;
@@ -17,6 +18,8 @@ use crate::targets;
 pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let prefer = Prefer::of(call.headers())?;
     let key = idempotency_key(call.headers())?;
+    // Those of the first time were erased when it ended.
+    let env = Given::of(call.headers())?;
     let (id, standing) = named(&app, &call, None).await?;
     if !standing.state().is_final() {
         return Err(Problem::NotFinished(standing.state()));
@@ -41,6 +44,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
         key,
         number,
         trigger: Trigger::Retry,
+        env,
     };
     run(&app, caller, (&target, &input), wanted).await
 }

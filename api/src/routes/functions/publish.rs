@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use common::db::versions::DeclaredEnv;
 use common::limits;
 use common::names::FunctionName;
 use common::plan::PlanLimits;
@@ -110,7 +111,7 @@ async fn expected(
 
 fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
     let mut fields = Fields::of(body)?;
-    fields.not_yet(&["network", "env", "retry", "secrets"]);
+    fields.not_yet(&["network", "retry", "secrets"]);
     let source = take_source(&mut fields);
     let description = fields.text("description", limits::DESCRIPTION_BYTES);
     let input_schema = take_schema(&mut fields, "input_schema");
@@ -127,6 +128,7 @@ fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
         concurrency = wanted.count("concurrency", plan.concurrency, "your plan's bound");
         fields.close(wanted);
     }
+    let env = take_env(&mut fields);
     fields.finish()?;
     // Without one there was a fault, and the line above has told it.
     let source = source.ok_or(Problem::field("/code", "this field is missing"))?;
@@ -142,7 +144,29 @@ fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
         timeout_ms: timeout_ms.unwrap_or(plan.timeout_ms),
         memory_mib: memory_mib.unwrap_or(plan.memory_mib),
         concurrency,
+        env,
     })
+}
+
+/// The environment values it gets, sorted: their order means nothing.
+fn take_env(fields: &mut Fields) -> DeclaredEnv {
+    let Some(mut wanted) = fields.object("env") else {
+        return DeclaredEnv::default();
+    };
+    let required = wanted.env_names("required");
+    let optional = wanted.env_names("optional");
+    if required.len() + optional.len() > limits::ENV_NAMES {
+        let most = limits::ENV_NAMES;
+        fields.wrong("env", format!("at most {most} names"));
+    }
+    if let Some(twice) = optional.intersection(&required).next() {
+        fields.wrong("env/optional", format!("{twice} is required already"));
+    }
+    fields.close(wanted);
+    DeclaredEnv {
+        required: required.into_iter().collect(),
+        optional: optional.into_iter().collect(),
+    }
 }
 
 /// `code`, or else `files`.
@@ -253,6 +277,43 @@ mod tests {
         let (code, pointers) = errors(body);
         assert_eq!(code, "not_available_yet");
         assert_eq!(pointers, ["/network", "/retry"]);
+    }
+
+    #[test]
+    fn declared_names_are_checked_one_by_one_and_their_order_means_nothing() {
+        let long = "A".repeat(129);
+        let body = json!({"code": "", "env": {
+            "required": ["API_KEY", "PATH", "api", 7, ""], "optional": [long, "API_KEY"], "x": []
+        }});
+        let (_, pointers) = errors(body);
+        assert_eq!(
+            pointers,
+            [
+                "/env/optional",
+                "/env/required/1",
+                "/env/required/2",
+                "/env/required/3",
+                "/env/required/4",
+                "/env/optional/0",
+                "/env/x"
+            ]
+        );
+        for wrong in [
+            json!({"code": "", "env": []}),
+            json!({"code": "", "env": {"optional": 1}}),
+        ] {
+            assert_eq!(errors(wrong).0, "invalid");
+        }
+        let plans = Plans::shipped().unwrap();
+        let draft = |names: Value| {
+            let body = json!({"code": "", "env": {"required": names}});
+            take_draft(body, plans.of(Plan::Free))
+        };
+        let sorted = draft(json!(["B", "A", "B"])).unwrap().env;
+        assert_eq!(sorted.required, ["A", "B"]);
+        let names = |count| (0..count).map(|n| format!("N{n}")).collect::<Vec<_>>();
+        assert!(draft(json!(names(64))).is_ok());
+        assert!(draft(json!(names(65))).is_err());
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
         lock: old.lock,
         timeout_ms: old.timeout_ms.min(plan.timeout_ms),
         memory_mib: old.memory_mib.min(plan.memory_mib),
+        env: old.env,
         concurrency: old.concurrency.map(|most| most.min(plan.concurrency)),
     };
     let place = Place {

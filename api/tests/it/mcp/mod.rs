@@ -194,3 +194,30 @@ async fn an_account_whose_executions_are_used_up_is_told_so_by_the_tool() {
     assert!(text(&spent).starts_with("quota_exceeded: "), "{spent}");
     home.stop().await;
 }
+
+#[tokio::test]
+async fn a_call_s_own_values_come_in_the_header_and_a_missing_one_is_a_tool_error() {
+    let home = Home::new().await;
+    let worker = home.worker();
+    let tenant = home.tenant("values").await;
+    let env = json!({"required": ["TOKEN"]});
+    publish(&tenant, "f", &json!({"code": "env", "env": env})).await;
+    let refused = answer(&tenant, &call("f", &json!({}))).await;
+    assert_eq!(refused["result"]["isError"], true, "{refused}");
+    assert!(text(&refused).starts_with("missing_env: "), "{refused}");
+    assert!(text(&refused).contains("TOKEN"), "{refused}");
+    assert_eq!(worker.started(), 0);
+    let asked = message(&tenant.program, "values", &call("f", &json!({})));
+    // {"TOKEN":"of the call"}
+    let asked = asked.header("patchbay-env", "eyJUT0tFTiI6Im9mIHRoZSBjYWxsIn0=");
+    let done = Client::send(asked).await.must_be(200);
+    let output = &done["result"]["structuredContent"];
+    assert_eq!(*output, json!({"TOKEN": "of the call"}), "{done}");
+    let asked = message(&tenant.program, "values", &call("f", &json!({})));
+    let wrong = Client::send(asked.header("patchbay-env", "e30")).await;
+    assert_eq!(wrong.must_be(200)["result"]["isError"], true);
+    let asked = message(&tenant.program, "values", &call("f", &json!({})));
+    let wrong = Client::send(asked.header("patchbay-env", "!")).await;
+    wrong.must_tell(422, "invalid");
+    home.stop().await;
+}

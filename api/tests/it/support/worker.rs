@@ -2,6 +2,7 @@
 //! queue, only not in a sandbox. What a function does is its code, one order:
 //!
 //! - `echo`: the input · `fail`: an exception · `say <json>`: that JSON
+//! - `env`: the environment values that came with the call, or null
 //! - `hold`: runs until [`Worker::release`], then answers `"released"`
 //! - requirements: `absent` can't be had, others come to the version's own number
 //! - What it prints comes by [`Worker::print`]; at the end `printed\n`
@@ -242,6 +243,11 @@ impl Worker {
             .opened(account, (Purpose::Input, id), &entry.input)
             .await;
         let order = self.order(&entry).await;
+        let env = match &entry.env {
+            None => "null".to_owned(),
+            Some(env) => self.opened(account, (Purpose::Env, id), env).await,
+        };
+        let input = if order == "env" { env } else { input };
         let mut released = self.inner.released.subscribe();
         let done = tokio::select! {
             done = done(&order, &input, &mut released) => done,

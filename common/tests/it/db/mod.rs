@@ -13,4 +13,5 @@ mod publish;
 mod retention;
 mod rights;
 mod schema;
+mod secrets;
 mod statements;

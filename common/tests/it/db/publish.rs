@@ -2,6 +2,7 @@
 
 use common::clock::{Clock as _, SystemClock};
 use common::db::publish::{self, Publish, Published};
+use common::db::versions::DeclaredEnv;
 use common::db::{functions, versions};
 use common::ids::{AccountId, FunctionId, NamespaceId, VersionId};
 use common::names::FunctionName;
@@ -47,6 +48,7 @@ impl Publisher {
             max_attempts: Some(1),
             requirements: &[],
             lock: None,
+            env: &DeclaredEnv::default(),
             now: SystemClock.now(),
         };
         change(&mut wanted);

@@ -3,6 +3,7 @@
 mod accept;
 mod door;
 mod ending;
+mod env;
 mod given;
 mod keys;
 mod notes;
