@@ -33,6 +33,7 @@ pub use finish::{Doubt, InDoubt};
 use crate::lease::{Lease, Lost, Sign};
 use crate::record::OnceError;
 use crate::sandboxes::TakeError;
+use crate::secrets::SecretsError;
 use crate::versions::LoadError;
 use crate::worker::Worker;
 
@@ -86,6 +87,8 @@ enum AttemptError {
     Version(#[source] LoadError),
     #[error("the input cannot be opened")]
     Input(#[source] VaultError),
+    #[error("the environment cannot be had")]
+    Environment(#[source] SecretsError),
     #[error("there is no sandbox")]
     Sandbox(#[source] TakeError),
     #[error("the sandbox failed before the input was in it")]
@@ -107,9 +110,12 @@ impl AttemptError {
         match self {
             Self::Told(Sign::Lost) => Disposition::Forget,
             Self::Told(_) => Disposition::HandBack { at_once: true },
-            Self::Version(_) | Self::Input(_) | Self::Sandbox(_) | Self::Run(_) | Self::Once(_) => {
-                Disposition::HandBack { at_once: false }
-            }
+            Self::Version(_)
+            | Self::Input(_)
+            | Self::Environment(_)
+            | Self::Sandbox(_)
+            | Self::Run(_)
+            | Self::Once(_) => Disposition::HandBack { at_once: false },
         }
     }
 }

@@ -31,6 +31,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use self::packages::Unfurnished;
 use crate::packages::PackagesError;
+use crate::secrets::{SecretsError, Wanted};
 use crate::versions::code_of;
 use crate::worker::Worker;
 
@@ -55,6 +56,8 @@ enum BuildError {
     Source(#[source] DamagedSource),
     #[error("the packages cannot be had")]
     Packages(#[source] Arc<PackagesError>),
+    #[error("the secrets it declares cannot be had")]
+    Secrets(#[source] SecretsError),
     #[error("there is no sandbox")]
     Boot(#[source] BootError),
     #[error("the sandbox failed before the code was in it")]
@@ -184,12 +187,23 @@ async fn describe(worker: &Worker, building: &Building) -> Result<Built, BuildEr
         .sandboxes
         .limits(PLAN, building.version.memory_mib, id);
     let sandbox = worker.sandboxes.generic().await.map_err(BuildError::Boot)?;
-    let Description { verdict, log, .. } = sandbox
+    let declared = &building.version.env;
+    let secrets = worker.secrets.of(Wanted {
+        account: building.account,
+        namespace: building.namespace,
+        version: id,
+        declared,
+    });
+    let secrets = secrets.await.map_err(BuildError::Secrets)?;
+    let Description { verdict, log, read } = sandbox
         .with(layer)
+        .with_environment(secrets.stood_in(declared))
+        .watching(declared.names().cloned().collect())
         .describe(&code, &bounds, limits::IMPORT)
         .await
         .map_err(BuildError::Describe)?;
-    let found = verdict::found(verdict, log);
+    let is_absent = |name: &String| !secrets.has(name);
+    let found = verdict::found(verdict, log, read, is_absent);
     let sealed = found.seal(&worker.vault, building.account, id).await;
     let built = sealed.map_err(BuildError::Seal)?;
     Ok(Built { lock, ..built })

@@ -24,6 +24,7 @@ pub mod packages;
 pub mod record;
 pub mod rights;
 pub mod sandboxes;
+pub mod secrets;
 mod serve;
 pub mod settle;
 pub mod slots;

@@ -8,29 +8,33 @@
 //! imports for seconds not before it is worth it. Either way nobody waits more
 //! than twice what the better choice would have cost.
 //!
-//! **What always holds.** A sandbox serves one version of one tenant for good. No
+//! **What always holds.** A sandbox serves one version of one tenant for good, and where
+//! its import reads environment values, executions with the same ones only. No
 //! more than `most` exist, ready ones included. Idle ones go, the longest unused
 //! first, when they are old, when the place is needed, or when memory is short.
 
 mod evict;
+mod kind;
 mod shelf;
 
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::clock::SharedClock;
-use common::entry::Entry;
 use common::ids::VersionId;
 use common::limits;
 use common::metrics::WorkerMetrics;
-use common::plan::{Plan, PlanLimits, Plans};
+use common::plan::{Plan, Plans};
 use common::telemetry;
 use jail::{BootError, Failure, FailureCode, Layer, Limits, Pool, Sandbox, SandboxError};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 pub use evict::{Evicted, Memory};
+use kind::limits_of;
+pub use kind::{Kind, Wanted};
 use shelf::Shelf;
 
 use crate::packages::{Packages, PackagesError, Refusal};
@@ -38,24 +42,6 @@ use crate::versions::{Loaded, Versions};
 
 /// Between two tries while the package index is away.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// Which executions may share a sandbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Kind {
-    version: VersionId,
-    plan: Plan,
-    memory_mib: u32,
-}
-
-impl From<&Entry> for Kind {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            version: entry.version,
-            plan: entry.plan,
-            memory_mib: entry.memory_mib,
-        }
-    }
-}
 
 /// No sandbox, through no fault of the user's code.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +89,8 @@ pub struct Sandboxes(Arc<Shared>);
 struct Shared {
     parts: SandboxesParts,
     cores: usize,
+    /// Makes digests of environments, with a key that no other process has.
+    digests: RandomState,
     table: Mutex<Table>,
     /// A place may have become free.
     freed: Notify,
@@ -124,6 +112,7 @@ impl Sandboxes {
         Self(Arc::new(Shared {
             parts,
             cores,
+            digests: RandomState::new(),
             table: Mutex::default(),
             freed: Notify::new(),
             settling: TaskTracker::new(),
@@ -135,16 +124,14 @@ impl Sandboxes {
     ///
     /// # Errors
     /// Where none can be had: ours, not the user's.
-    pub async fn take(
-        &self,
-        kind: Kind,
-        version: &Loaded,
-        patience: Duration,
-    ) -> Result<Taken, TakeError> {
-        if let Some(idle) = self.wait_for_idle(kind).await {
+    pub async fn take(&self, kind: Kind, wanted: Wanted<'_>) -> Result<Taken, TakeError> {
+        let kind = kind.with(wanted.environment, &self.0.digests);
+        if !wanted.alone
+            && let Some(idle) = self.wait_for_idle(kind).await
+        {
             return Ok(Taken::Ready(idle));
         }
-        let layer = match self.layer(kind, version, patience).await? {
+        let layer = match self.layer(kind, wanted.version, wanted.patience).await? {
             Ok(layer) => layer,
             Err(failure) => return Ok(Taken::unusable(failure)),
         };
@@ -154,7 +141,9 @@ impl Sandboxes {
         let limits = limits_of(self.0.parts.plans.of(kind.plan), kind);
         let bound = generic
             .with(layer)
-            .bind(&version.code, &limits, limits::IMPORT)
+            .with_environment(wanted.environment.clone())
+            .watching(wanted.version.env.names().cloned().collect())
+            .bind(&wanted.version.code, &limits, limits::IMPORT)
             .await
             .map_err(TakeError::Bind)?;
         let cost = self.0.parts.clock.steady().saturating_sub(began);
@@ -163,7 +152,9 @@ impl Sandboxes {
             Ok(sandbox) => {
                 place.keep();
                 self.table().shelf(kind).bound(cost);
-                Ok(Taken::Ready(self.in_use(kind, Box::new(sandbox))))
+                let mut bound = self.in_use(kind, Box::new(sandbox));
+                bound.alone = wanted.alone;
+                Ok(Taken::Ready(bound))
             }
             Err(failure) => Ok(Taken::Unusable {
                 failure,
@@ -229,6 +220,7 @@ impl Sandboxes {
             version,
             plan,
             memory_mib,
+            environment: None,
         };
         limits_of(self.0.parts.plans.of(plan), kind)
     }
@@ -292,6 +284,7 @@ impl Sandboxes {
             sandboxes: self.clone(),
             kind,
             sandbox: Some(sandbox),
+            alone: false,
         }
     }
 
@@ -345,6 +338,8 @@ pub struct InUse {
     sandboxes: Sandboxes,
     kind: Kind,
     sandbox: Option<Box<Sandbox>>,
+    /// It takes no other execution.
+    alone: bool,
 }
 
 impl InUse {
@@ -360,7 +355,7 @@ impl InUse {
     /// Gives it to the next execution of its kind, if it may have one, as soon as nothing
     /// is left of this one: in a task of its own, so that no answer waits for that.
     pub fn give_back(self) {
-        if self.sandbox.as_deref().is_none_or(Sandbox::is_spent) {
+        if self.alone || self.sandbox.as_deref().is_none_or(Sandbox::is_spent) {
             self.sandboxes.discarded("broken", 1);
             return;
         }
@@ -413,20 +408,6 @@ impl Drop for InUse {
         self.sandboxes.gauge(&table);
         drop(table);
         self.sandboxes.0.freed.notify_one();
-    }
-}
-
-/// The plan's bounds for one execution, with the memory it was granted.
-fn limits_of(plan: &PlanLimits, kind: Kind) -> Limits {
-    const MIB: u64 = 1 << 20;
-    const INODES: u64 = 16_384;
-    Limits {
-        memory_bytes: u64::from(kind.memory_mib) * MIB,
-        cpu_percent: plan.cpu_percent,
-        cpu_weight: 100,
-        pids: plan.pids,
-        scratch_bytes: u64::from(plan.scratch_mib) * MIB,
-        scratch_inodes: INODES,
     }
 }
 

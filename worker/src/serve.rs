@@ -23,6 +23,7 @@ use crate::lease::{Keeper, KeeperParts, Leases};
 use crate::packages::Packages;
 use crate::record::Record;
 use crate::sandboxes::{Sandboxes, SandboxesParts};
+use crate::secrets::Secrets;
 use crate::settle::Settlement;
 use crate::slots::Slots;
 use crate::turns::Turns;
@@ -167,6 +168,7 @@ async fn build(
         client,
         links,
         versions,
+        secrets: Secrets::new(database.clone(), vault.clone()),
         database,
         vault,
         leases,

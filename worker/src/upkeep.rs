@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::admin::Readiness;
 use common::announce::{self, News, Noun};
 use common::backoff::jittered;
-use common::ids::VersionId;
+use common::ids::{NamespaceId, VersionId};
 use common::limits;
 use common::queue::{self, QueueError};
 use common::record::{self, Recorder, SweepError};
@@ -97,14 +97,22 @@ pub async fn hear(worker: Arc<Worker>, from: Hearing) {
             worker.sandboxes.retire(id);
         }
         News::Changed(change) if change.noun == Noun::Build => build.notify_one(),
+        News::Changed(change) if change.noun == Noun::Secrets => {
+            let versions = worker.secrets.forget(NamespaceId::from_uuid(change.id));
+            worker.sandboxes.retire_imports(&versions);
+        }
         // What was missed is not known. Until it is heard again, what is kept still
         // serves: versions don't change, and PostgreSQL may be away for long.
         News::Listening => {
             worker.versions.forget_all();
+            worker.secrets.heard();
             build.notify_one();
             readiness.there("announcements");
         }
-        News::Lost => readiness.missing("announcements", "the connection is lost"),
+        News::Lost => {
+            worker.secrets.unheard();
+            readiness.missing("announcements", "the connection is lost");
+        }
         News::Changed(_) => {}
     })
     .await;

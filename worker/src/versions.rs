@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::db::versions::{BrokenKind, Status};
+use common::db::versions::{BrokenKind, DeclaredEnv, Status};
 use common::db::{Database, DbError, versions};
 use common::execution::{ErrorCode, Failure};
 use common::ids::{AccountId, VersionId};
@@ -43,6 +43,10 @@ pub struct Loaded {
     pub lock: Option<LockDigest>,
     account: AccountId,
     id: VersionId,
+    /// Environment values it gets.
+    pub env: DeclaredEnv,
+    /// Its import reads some of them: a sandbox serves calls with the same values only.
+    pub reads_env: bool,
 }
 
 /// How a version stands.
@@ -205,6 +209,8 @@ impl Versions {
             lock: found.version.lock,
             account,
             id,
+            env: found.version.env,
+            reads_env: !found.version.import_env.is_empty(),
         })))
     }
 

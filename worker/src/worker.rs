@@ -20,6 +20,7 @@ use crate::lease::{Keeper, Leases};
 use crate::packages::Packages;
 use crate::record::Record;
 use crate::sandboxes::Sandboxes;
+use crate::secrets::Secrets;
 use crate::slots::{Slot, Slots};
 use crate::turns::Turns;
 use crate::versions::Versions;
@@ -40,6 +41,7 @@ pub struct Worker {
     pub slots: Slots,
     pub turns: Turns,
     pub versions: Versions,
+    pub secrets: Secrets,
     pub sandboxes: Sandboxes,
     pub packages: Packages,
     pub plans: Plans,

@@ -105,11 +105,12 @@ pub async fn namespace(
 /// Where it cannot be published.
 pub async fn building(
     database: &TestDatabase,
-    (account, namespace): (AccountId, NamespaceId),
+    place: (AccountId, NamespaceId),
     name: &FunctionName,
     code: &str,
 ) -> (FunctionId, VersionId) {
-    building_with(database, (account, namespace), name, (code, &[])).await
+    let env = DeclaredEnv::default();
+    declaring(database, place, name, (code, &[], &env)).await
 }
 
 /// A version with requirements that waits to be built.
@@ -118,9 +119,23 @@ pub async fn building(
 /// Where it cannot be published.
 pub async fn building_with(
     database: &TestDatabase,
-    (account, namespace): (AccountId, NamespaceId),
+    place: (AccountId, NamespaceId),
     name: &FunctionName,
     (code, requirements): (&str, &[&str]),
+) -> (FunctionId, VersionId) {
+    let env = DeclaredEnv::default();
+    declaring(database, place, name, (code, requirements, &env)).await
+}
+
+/// A version with requirements and environment values that waits to be built.
+///
+/// # Panics
+/// Where it cannot be published.
+pub async fn declaring(
+    database: &TestDatabase,
+    (account, namespace): (AccountId, NamespaceId),
+    name: &FunctionName,
+    (code, requirements, env): (&str, &[&str], &DeclaredEnv),
 ) -> (FunctionId, VersionId) {
     let requirements: Vec<String> = requirements.iter().map(|text| (*text).to_owned()).collect();
     let (function, version) = (FunctionId::new(&SystemClock), VersionId::new(&SystemClock));
@@ -151,7 +166,7 @@ pub async fn building_with(
         max_attempts: None,
         requirements: &requirements,
         lock: None,
-        env: &DeclaredEnv::default(),
+        env,
         now: SystemClock.now(),
     };
     let mut client = database.connect(Role::Api).client().await.unwrap();

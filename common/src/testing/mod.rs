@@ -10,6 +10,7 @@ pub mod given;
 mod postgres;
 mod queue;
 mod redis_server;
+pub mod search;
 
 use std::fmt::Debug;
 use std::time::Duration;

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
+use common::entry::Entry;
 use common::execution::{ErrorCode, Failure, Logs};
+use common::ids::ExecutionId;
 use common::limits;
 use common::record::OnceStart;
 use common::vault::Purpose;
-use jail::{Context, FailureCode, Request, Sandbox, Tap};
+use jail::{Context, Environment, FailureCode, Request, Sandbox, Tap};
 
 use super::{
     AttemptError, Attempted, Ended, cancelled, failure_of, live, version_gone, worker_lost,
 };
 use crate::lease::{Lease, Sign};
-use crate::sandboxes::{Kind, Taken};
+use crate::sandboxes::{Kind, Taken, Wanted};
+use crate::secrets::{self, SecretsError};
 use crate::versions::{Loaded, Version};
 use crate::worker::Worker;
 
@@ -52,6 +55,7 @@ enum Ready {
 struct Prepared {
     version: std::sync::Arc<Loaded>,
     input: Vec<u8>,
+    environment: Environment,
     sandbox: crate::sandboxes::InUse,
     timeout: Duration,
 }
@@ -87,9 +91,25 @@ async fn prepare(
         .open(entry.account, Purpose::Input, id.uuid(), &entry.input)
         .await
         .map_err(AttemptError::Input)?;
+    let environment = match environment(worker, id, entry, &version).await {
+        Ok(Ok(environment)) => environment,
+        Ok(Err(missing)) => return unrun(missing),
+        Err(error) => return Err(AttemptError::Environment(error)),
+    };
+    let none = Environment::default();
+    let wanted = Wanted {
+        version: &version,
+        patience: timeout,
+        environment: if version.reads_env {
+            &environment
+        } else {
+            &none
+        },
+        alone: version.reads_env && entry.env.is_some(),
+    };
     let taken = worker
         .sandboxes
-        .take(Kind::from(entry), &version, timeout)
+        .take(Kind::from(entry), wanted)
         .await
         .map_err(AttemptError::Sandbox)?;
     let sandbox = match taken {
@@ -110,9 +130,45 @@ async fn prepare(
     Ok(Ready::Run(Box::new(Prepared {
         version,
         input,
+        environment,
         sandbox,
         timeout,
     })))
+}
+
+/// What the code finds in `os.environ`. The inner error ends the execution: a value that
+/// was there when it was accepted is gone.
+async fn environment(
+    worker: &Worker,
+    id: ExecutionId,
+    entry: &Entry,
+    version: &Loaded,
+) -> Result<Result<Environment, Failure>, SecretsError> {
+    if version.env.is_empty() {
+        return Ok(Ok(Environment::default()));
+    }
+    let wanted = secrets::Wanted {
+        account: entry.account,
+        namespace: entry.namespace,
+        version: entry.version,
+        declared: &version.env,
+    };
+    let known = worker.secrets.of(wanted).await?;
+    let environment = match &entry.env {
+        None => known.environment(),
+        Some(sealed) => {
+            let own = secrets::own_of(&worker.vault, entry.account, id, sealed).await?;
+            known.with(own, &version.env)
+        }
+    };
+    let has = |name: &str| environment.values().any(|(given, _)| given == name);
+    Ok(match version.env.required.iter().find(|name| !has(name)) {
+        None => Ok(environment),
+        Some(name) => Err(Failure::new(
+            ErrorCode::ImportError,
+            format!("the environment value {name} was deleted before it ran"),
+        )),
+    })
 }
 
 async fn execute(
@@ -149,7 +205,7 @@ async fn execute(
         timeout: prepared.timeout,
         output_bytes: limits::OUTPUT_BYTES,
         tap: Some(&tap),
-        environment: jail::Environment::default(),
+        environment: prepared.environment.clone(),
     };
     let done = tokio::select! {
         done = to_the_end(lease, sandbox, request) => done,

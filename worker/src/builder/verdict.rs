@@ -23,6 +23,8 @@ pub(super) struct Found {
     /// JSON text.
     reason: Option<Vec<u8>>,
     log: String,
+    /// Names of the environment that the import read.
+    import_env: Vec<String>,
 }
 
 /// Why a version is broken: what its calls answer, and where the fault is.
@@ -38,7 +40,37 @@ struct Reason<'a> {
     file: Option<&'a str>,
 }
 
-pub(super) fn found(verdict: Verdict, log: String) -> Found {
+/// `read` are the names of the environment that the import read.
+///
+/// One that failed after it had read a name that has no value yet may well succeed in a
+/// call that brings it: nothing is known of it then, and each call finds out anew.
+pub(super) fn found(
+    verdict: Verdict,
+    log: String,
+    read: Vec<String>,
+    is_absent: impl Fn(&String) -> bool,
+) -> Found {
+    let absent: Vec<&str> = read
+        .iter()
+        .filter(|name| is_absent(name))
+        .map(String::as_str)
+        .collect();
+    let mut found = match verdict {
+        Verdict::Import(failure) if !absent.is_empty() => Found {
+            log: format!(
+                "{log}[the import failed while {} had no value: {}]\n",
+                absent.join(", "),
+                failure.message
+            ),
+            ..Found::default()
+        },
+        verdict => judged(verdict, log),
+    };
+    found.import_env = read;
+    found
+}
+
+fn judged(verdict: Verdict, log: String) -> Found {
     match verdict {
         Verdict::Described(described) => Found {
             entry_point: Some(match described.entry {
@@ -153,13 +185,15 @@ impl Found {
             import_log: seal(Purpose::ImportLog, log)?,
             single_use: self.single_use,
             lock: None,
-            import_env: Vec::new(),
+            import_env: self.import_env,
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jail::FailureCode;
+
     use super::*;
 
     #[test]
@@ -170,13 +204,31 @@ mod tests {
             column: 7,
             file: "main.py".to_owned(),
         };
-        let found = found(Verdict::Syntax(syntax), String::new());
+        let found = judged(Verdict::Syntax(syntax), String::new());
         assert_eq!(found.broken, Some(BrokenKind::Syntax));
         let reason = found.reason.unwrap();
         let read: Failure = serde_json::from_slice(&reason).unwrap();
         assert_eq!(read.code, ErrorCode::ImportError);
         let value: serde_json::Value = serde_json::from_slice(&reason).unwrap();
         assert_eq!((&value["line"], &value["column"]), (&3.into(), &7.into()));
+    }
+
+    #[test]
+    fn an_import_that_failed_for_want_of_a_value_is_not_broken() {
+        let failed = || Verdict::Import(jail::Failure::new(FailureCode::ImportError, "no good"));
+        let read = || vec!["TOKEN".to_owned(), "KEY".to_owned()];
+        let known = found(failed(), String::new(), read(), |_| false);
+        assert_eq!(known.broken, Some(BrokenKind::Import));
+        assert_eq!(known.import_env, read());
+        let absent = found(failed(), "hi\n".to_owned(), read(), |name| name == "KEY");
+        assert_eq!((absent.broken, &absent.reason), (None, &None));
+        assert_eq!(
+            absent.log,
+            "hi\n[the import failed while KEY had no value: no good]\n"
+        );
+        assert_eq!(absent.import_env, read());
+        let unread = found(failed(), String::new(), Vec::new(), |_| true);
+        assert_eq!(unread.broken, Some(BrokenKind::Import));
     }
 
     #[test]

@@ -42,10 +42,20 @@ impl Sandboxes {
 
     /// Throws away the idle sandboxes of a version that changed or is gone.
     pub fn retire(&self, version: VersionId) {
+        self.retire_where(|kind| kind.version == version);
+    }
+
+    /// Throws away the idle sandboxes of these versions whose import found values that
+    /// may have changed.
+    pub fn retire_imports(&self, versions: &[VersionId]) {
+        self.retire_where(|kind| kind.environment.is_some() && versions.contains(&kind.version));
+    }
+
+    fn retire_where(&self, goes: impl Fn(&Kind) -> bool) {
         let mut table = self.table();
         let kinds: Vec<Kind> = table.shelves.keys().copied().collect();
         let mut gone = Vec::new();
-        for kind in kinds.into_iter().filter(|kind| kind.version == version) {
+        for kind in kinds.into_iter().filter(goes) {
             if let Some(shelf) = table.shelves.get_mut(&kind) {
                 gone.append(&mut shelf.idle);
             }

@@ -6,6 +6,7 @@ mod rig;
 mod builds;
 mod calls;
 mod documented;
+mod environment;
 mod following;
 mod host;
 mod odd;

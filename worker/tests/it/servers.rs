@@ -13,7 +13,7 @@ const SLEEPS: &str =
     "import time\ndef main(seconds):\n    time.sleep(seconds)\n    return 'slept'\n";
 const ADDS: &str = "def main(n: int) -> int:\n    return n + 1\n";
 
-async fn with_redis() -> (PrivateRedis, Rig) {
+pub(crate) async fn with_redis() -> (PrivateRedis, Rig) {
     let redis = PrivateRedis::start().await;
     let database = testing::database().await;
     let queue = Queue::at(&redis.url(), &database).await;

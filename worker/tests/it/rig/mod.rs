@@ -35,6 +35,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) lane: Lane,
     pub(crate) timeout: Duration,
     pub(crate) once: bool,
+    /// A JSON object of environment values.
+    pub(crate) env: Option<&'a str>,
 }
 
 impl Default for Ask<'_> {
@@ -44,6 +46,7 @@ impl Default for Ask<'_> {
             lane: Lane::Interactive,
             timeout: Duration::from_secs(20),
             once: false,
+            env: None,
         }
     }
 }
@@ -101,20 +104,22 @@ impl Rig {
     /// Accepts an execution, as an api does.
     pub(crate) async fn accept(&self, tenant: &Tenant, ask: &Ask<'_>) -> ExecutionId {
         let id = ExecutionId::new(&SystemClock);
-        let input = self
-            .vault
-            .seal(
-                tenant.account,
-                Purpose::Input,
-                id.uuid(),
-                ask.input.as_bytes(),
-            )
-            .await
-            .unwrap();
+        let seal = async |purpose, text: &str| {
+            self.vault
+                .seal(tenant.account, purpose, id.uuid(), text.as_bytes())
+                .await
+                .unwrap()
+        };
+        let input = seal(Purpose::Input, ask.input).await;
+        let env = match ask.env {
+            Some(env) => Some(seal(Purpose::Env, env).await),
+            None => None,
+        };
         let entry = Entry {
             once: ask.once,
             timeout_ms: u32::try_from(ask.timeout.as_millis()).unwrap(),
             input,
+            env,
             ..tenant.entry()
         };
         self.accept_body(tenant, id, ask.lane, &entry.encode())
