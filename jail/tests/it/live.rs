@@ -1,16 +1,22 @@
 //! What is printed is told while the execution runs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jail::limits::LIVE_BYTES;
-use jail::{Done, Piece, Sandbox, Stream, Tap};
+use jail::{Done, Environment, Piece, Sandbox, Stream, Tap};
 
 use crate::world::{host, output, request, sandbox};
 
 /// All that is told of an execution, and what it came to.
 async fn told(sandbox: &mut Sandbox) -> (Vec<Piece>, Done) {
+    told_with(sandbox, Environment::default()).await
+}
+
+async fn told_with(sandbox: &mut Sandbox, environment: Environment) -> (Vec<Piece>, Done) {
     let tap = Tap::default();
     let mut asked = request("{}");
+    asked.environment = environment;
     asked.tap = Some(&tap);
     let mut all = Vec::new();
     let running = sandbox.run(asked);
@@ -77,6 +83,27 @@ def main():
     assert_eq!(text(&pieces, Stream::Stdout), done.stdout);
     assert_eq!(text(&pieces, Stream::Stderr), done.stderr);
     assert!(done.stdout.contains("aé\n\u{fffd}𝄞no end\u{fffd}\n\0\r\n"));
+}
+
+#[tokio::test]
+async fn a_value_of_the_environment_is_covered_while_it_is_told() {
+    let host = host();
+    // The halves of the value come in different batches.
+    let source = "\
+import os, time
+def main():
+    value = os.environ['KEY'].encode()
+    os.write(1, b'begins\\n' + value[:5])
+    time.sleep(0.4)
+    os.write(1, value[5:] + b'\\nends\\n')
+    time.sleep(0.4)
+";
+    let mut sandbox = sandbox(&host, source).await;
+    let values = BTreeMap::from([("KEY".to_owned(), "k-123456".to_owned())]);
+    let (pieces, done) = told_with(&mut sandbox, Environment::new(values)).await;
+    assert_eq!(text(&pieces, Stream::Stdout), "begins\n***\nends\n");
+    assert!(pieces.len() > 1, "{pieces:?}");
+    assert_eq!(done.stdout, "begins\n***\nends\n");
 }
 
 #[tokio::test]
