@@ -100,6 +100,10 @@ impl Given {
             missing.retain(|name| !secrets.has(name));
         }
         if !missing.is_empty() {
+            let secrets = secrets::anew(app, account, target.namespace).await?;
+            missing.retain(|name| !secrets.has(name));
+        }
+        if !missing.is_empty() {
             let errors = missing.into_iter().map(|name| {
                 FieldError::new(
                     format!("{NAME}/{name}"),

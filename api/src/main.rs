@@ -13,6 +13,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     common::telemetry::start("api", &config.log);
+    common::rights::leave_no_core()?;
     // Before any thread exists: a process's user is per thread in the kernel.
     common::rights::drop_to(config.run_as.as_deref())?;
     tokio::runtime::Builder::new_current_thread()

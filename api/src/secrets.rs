@@ -56,6 +56,19 @@ pub(crate) async fn of(
         .await
 }
 
+/// The same as PostgreSQL has it now: another api's change may not have been heard yet.
+pub(crate) async fn anew(
+    app: &Arc<App>,
+    account: AccountId,
+    namespace: NamespaceId,
+) -> Result<Arc<Names>, Problem> {
+    let held = app.secrets.0.get(&namespace);
+    match look_up(app, account, namespace).await {
+        Ok(names) => Ok(names),
+        Err(problem) => held.ok_or(problem),
+    }
+}
+
 async fn look_up(
     app: &Arc<App>,
     account: AccountId,

@@ -26,18 +26,20 @@ pub const FUNCTION_BODY_BYTES: usize = 4 << 20;
 pub const JSON_DEPTH: usize = 128;
 /// Digits of an integer, as CPython bounds them (`sys.int_info.default_max_str_digits`).
 pub const INTEGER_DIGITS: usize = 4_300;
-/// A secret's value. Linux hands a process no longer text than twice this.
-pub const SECRET_BYTES: usize = 64 << 10;
+/// A secret's value.
+pub const SECRET_BYTES: usize = 32 << 10;
 /// A secret's body: its value, JSON-escaped.
 pub const SECRET_BODY_BYTES: usize = 6 * SECRET_BYTES + (1 << 10);
 pub const SECRETS_PER_NAMESPACE: i64 = 100;
-/// A namespace's secrets together, as they are stored: each once more in every call that
-/// declares it, and as often again in what looks for it in the call's output.
-pub const SECRETS_BYTES: i64 = 256 << 10;
+/// A namespace's secrets together, as they are stored. What looks for them in the output of
+/// a call takes up to seventy times as much memory.
+pub const SECRETS_BYTES: i64 = 128 << 10;
+/// Of opened secrets, kept in one worker.
+pub const SECRETS_KEPT_BYTES: usize = 1 << 20;
 /// Environment values a version declares, and those of one call.
 pub const ENV_NAMES: usize = 64;
 pub const ENV_NAME_BYTES: usize = 128;
-/// `Patchbay-Env`, as JSON text; its base64 still fits where headers are bounded by 8 KiB.
+/// `Patchbay-Env`, as JSON text; 8 KiB of base64.
 pub const ENV_BYTES: usize = 6 << 10;
 /// Values shorter than this are not masked: any text has such words.
 pub const MASKED_CHARACTERS: usize = 6;

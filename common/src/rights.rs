@@ -1,6 +1,9 @@
-//! Giving up root. Only the worker keeps it; api and scheduler refuse to serve with it.
+//! What a process gives up at its start: root, and images of its memory.
+//!
+//! Only the worker keeps root; api and scheduler refuse to serve with it.
 
 use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
 
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,21 @@ pub fn drop_to(user: Option<&str>) -> Result<(), RightsError> {
         return Err(RightsError::RootAgain(name.to_owned()));
     }
     become_user(found.uid, found.gid)
+}
+
+/// A crash leaves no image of the memory, which holds keys and secrets. One byte, not none:
+/// that alone keeps the kernel from handing it to the program of a core pattern too
+/// (core(5)). The hard limit stays, for sandboxes set their own.
+///
+/// # Errors
+/// Where the kernel refuses.
+pub fn leave_no_core() -> Result<(), RightsError> {
+    let step = |source| RightsError::Step {
+        step: "forbidding core dumps",
+        source,
+    };
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE).map_err(step)?;
+    setrlimit(Resource::RLIMIT_CORE, hard.min(1), hard).map_err(step)
 }
 
 fn become_user(uid: Uid, gid: Gid) -> Result<(), RightsError> {

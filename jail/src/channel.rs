@@ -246,7 +246,9 @@ impl Capture {
         };
         pipe.readable().await?;
         let mut chunk = [0; CHUNK];
-        for _ in 0..16 {
+        // Covering takes longer than reading, and others wait.
+        let chunks = if self.log.mask.is_some() { 1 } else { 16 };
+        for _ in 0..chunks {
             match pipe.try_read(&mut chunk) {
                 Ok(0) => self.closed = true,
                 Ok(read) => {

@@ -51,7 +51,13 @@ impl Environment {
         all.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Covers its secrets.
+    /// Of all values.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.values().map(|(_, value)| value.len()).sum()
+    }
+
+    /// Covers its secrets. Made once; a large one takes some milliseconds.
     #[must_use]
     pub fn mask(&self) -> Mask {
         self.0.as_ref().map_or_else(Mask::default, |given| {

@@ -19,6 +19,7 @@ use crate::judge::{Ended, Evidence, Reason, judge};
 use crate::limits::{FAILURE_BYTES, LOG_DRAIN_BYTES, SETTLE};
 use crate::live::Live;
 use crate::look::Look;
+use crate::mask::Mask;
 use crate::outcome::Done;
 use crate::sandbox::{Request, Sandbox, SandboxError};
 use crate::settle::{Answered, Next};
@@ -111,7 +112,7 @@ impl Sandbox {
         let evidence = self.evidence(&before, reason, &request)?;
         let mut done = self.conclude(channel, &before, &evidence, duration)?;
         done.result = match done.result {
-            Ok(result) => Ok(mask.json(result)),
+            Ok(result) => Ok(covered(mask, result).await?),
             Err(failure) => Err(failure.masked(&mask)),
         };
         Ok(done)
@@ -308,6 +309,18 @@ fn order(request: &Request<'_>) -> io::Result<Vec<u8>> {
     let [most, length, environment, context] = told;
     let parts = [most, length, environment, context, request.input];
     Ok(frame(Kind::Request, begins as u64, &parts))
+}
+
+/// The result with values covered; a long one elsewhere, for others run on this thread.
+async fn covered(mask: Mask, result: Vec<u8>) -> Result<Vec<u8>, SandboxError> {
+    const LONG: usize = 16 << 10;
+    if mask.is_empty() || result.len() <= LONG {
+        return Ok(mask.json(result));
+    }
+    let covering = tokio::task::spawn_blocking(move || mask.json(result));
+    covering
+        .await
+        .map_err(|error| SandboxError::Channel(io::Error::other(error)))
 }
 
 /// The template's word about a process that has ended.

@@ -38,9 +38,12 @@ pub struct Mask(Option<Arc<Automaton>>);
 
 impl Mask {
     pub fn new<V: AsRef<str>>(values: impl IntoIterator<Item = V>) -> Self {
-        let mut texts = Vec::new();
+        let mut texts: Vec<Vec<u8>> = Vec::new();
         for value in values {
-            texts.extend(covered(value.as_ref()).map(str::to_owned));
+            for text in covered(value.as_ref()) {
+                texts.extend(escaped_as_bytes(text));
+                texts.push(text.as_bytes().to_vec());
+            }
         }
         texts.sort_unstable();
         texts.dedup();
@@ -93,6 +96,27 @@ fn covered(value: &str) -> impl Iterator<Item = &str> {
     std::iter::once(whole)
         .chain(trimmed.split(['\n', '\r']).map(str::trim))
         .filter(|text| is_long(text))
+}
+
+/// The text with letters up to U+00FF as one byte each: what `\xe9` means is read as a
+/// byte, and Python writes letters so, too. `ascii` and `backslashreplace` all of them, `repr`
+/// those that can't be printed.
+fn escaped_as_bytes(text: &str) -> impl Iterator<Item = Vec<u8>> {
+    let by_ascii = |letter| ('\u{80}'..='\u{ff}').contains(&letter);
+    let by_repr = |letter| matches!(letter, '\u{80}'..='\u{a0}' | '\u{ad}');
+    [by_ascii as fn(char) -> bool, by_repr]
+        .into_iter()
+        .filter(|is_escaped| text.contains(is_escaped))
+        .map(|is_escaped| {
+            let mut bytes = Vec::with_capacity(text.len());
+            for letter in text.chars() {
+                match u8::try_from(letter) {
+                    Ok(byte) if is_escaped(letter) => bytes.push(byte),
+                    _ => bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
+            }
+            bytes
+        })
 }
 
 fn is_long(text: &str) -> bool {

@@ -43,9 +43,21 @@ comment on column versions.env_optional is 'Names of environment values a call m
 comment on column versions.import_env is
     'Those its import reads, so that its sandboxes serve calls with the same values only';
 
-alter table executions
-    add column env bytea,
-    add check (env is null or finished_at is null);
+alter table executions add column env bytea;
+
+-- Whoever ends a row, a process of the release before this one as well.
+create function forget_env() returns trigger
+    language plpgsql set search_path = pg_catalog, public, pg_temp as $$
+begin
+    new.env := null;
+    return new;
+end
+$$;
+comment on function forget_env is 'Trigger: no environment value stays in a row that has ended';
+revoke all on function forget_env() from public;
+create trigger forget_env before insert or update on executions
+    for each row when (new.finished_at is not null and new.env is not null)
+    execute function forget_env();
 comment on column executions.env is
     'Environment values of this call, a JSON object, sealed; only while it is open';
 

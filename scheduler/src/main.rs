@@ -14,6 +14,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     telemetry::start("scheduler", &config.log);
+    rights::leave_no_core()?;
     rights::drop_to(config.run_as.as_deref())?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

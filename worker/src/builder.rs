@@ -202,7 +202,8 @@ async fn describe(worker: &Worker, building: &Building) -> Result<Built, BuildEr
         .describe(&code, &bounds, limits::IMPORT)
         .await
         .map_err(BuildError::Describe)?;
-    let is_absent = |name: &String| !secrets.has(name);
+    // An optional one may be absent in a call as well: what fails without it fails there.
+    let is_absent = |name: &String| declared.required.contains(name) && !secrets.has(name);
     let found = verdict::found(verdict, log, read, is_absent);
     let sealed = found.seal(&worker.vault, building.account, id).await;
     let built = sealed.map_err(BuildError::Seal)?;

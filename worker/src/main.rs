@@ -14,6 +14,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     telemetry::start("worker", &config.log);
+    common::rights::leave_no_core()?;
     let prepared = Prepared::new(config)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

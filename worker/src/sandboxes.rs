@@ -355,7 +355,11 @@ impl InUse {
     /// Gives it to the next execution of its kind, if it may have one, as soon as nothing
     /// is left of this one: in a task of its own, so that no answer waits for that.
     pub fn give_back(self) {
-        if self.alone || self.sandbox.as_deref().is_none_or(Sandbox::is_spent) {
+        if self.alone {
+            self.sandboxes.discarded("alone", 1);
+            return;
+        }
+        if self.sandbox.as_deref().is_none_or(Sandbox::is_spent) {
             self.sandboxes.discarded("broken", 1);
             return;
         }

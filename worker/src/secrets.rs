@@ -19,6 +19,8 @@ use jail::Environment;
 
 /// Versions whose secrets are kept at once.
 const KEPT: usize = 512;
+/// What looks for larger ones is made beside the runtime.
+const LARGE: usize = 4 << 10;
 
 // What the api says is masked is what the jail masks.
 const _: () = assert!(jail::mask::SHORTEST == limits::MASKED_CHARACTERS);
@@ -31,6 +33,8 @@ pub enum SecretsError {
     Open(#[source] VaultError),
     #[error("one is no text")]
     Text,
+    #[error("what looks for them was not made")]
+    Mask,
     #[error("the call's own values cannot be read")]
     Own,
 }
@@ -40,7 +44,7 @@ impl SecretsError {
         match self {
             Self::Rows(error) => error.is_unavailable(),
             Self::Open(error) => error.is_unavailable(),
-            Self::Text | Self::Own => false,
+            Self::Text | Self::Own | Self::Mask => false,
         }
     }
 }
@@ -105,6 +109,21 @@ impl Declared {
     }
 }
 
+/// The environment with what looks for its values already made.
+///
+/// # Errors
+/// Where the process is ending.
+pub async fn ready(environment: Environment) -> Result<Environment, SecretsError> {
+    if environment.bytes() <= LARGE {
+        return Ok(environment);
+    }
+    let making = tokio::task::spawn_blocking(move || {
+        let _kept_in_it = environment.mask();
+        environment
+    });
+    making.await.map_err(|_| SecretsError::Mask)
+}
+
 /// What an import finds at publishing under a required name that has no value yet.
 pub const STAND_IN: &str = "no-value-while-publishing";
 
@@ -137,6 +156,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Known {
     kept: HashMap<VersionId, Kept>,
+    /// Of all values that are kept.
+    bytes: usize,
     /// Changes are heard: what is kept is true.
     is_heard: bool,
     /// Counts uses, to tell which was used longest ago.
@@ -179,15 +200,26 @@ impl Secrets {
             }
             (held, known.changes)
         };
-        match (self.load(&wanted).await, held) {
-            (Ok(secrets), _) => {
-                let secrets = Arc::new(secrets);
-                self.known().keep(&wanted, changes, secrets.clone());
-                Ok(secrets)
-            }
+        match (self.read(&wanted, changes).await, held) {
             (Err(error), Some(held)) if error.is_unavailable() => Ok(held),
-            (Err(error), _) => Err(error),
+            (read, _) => read,
         }
+    }
+
+    /// Those that the version declares as PostgreSQL has them now: a change may be heard of
+    /// later than of the call that relies on it.
+    ///
+    /// # Errors
+    /// Where they can't be read or opened: ours, not the user's.
+    pub async fn anew(&self, wanted: Wanted<'_>) -> Result<Arc<Declared>, SecretsError> {
+        let changes = self.known().changes;
+        self.read(&wanted, changes).await
+    }
+
+    async fn read(&self, wanted: &Wanted<'_>, changes: u64) -> Result<Arc<Declared>, SecretsError> {
+        let secrets = Arc::new(self.load(wanted).await?);
+        self.known().keep(wanted, changes, secrets.clone());
+        Ok(secrets)
     }
 
     async fn load(&self, wanted: &Wanted<'_>) -> Result<Declared, SecretsError> {
@@ -204,21 +236,29 @@ impl Secrets {
             let value = String::from_utf8(opened).map_err(|_| SecretsError::Text)?;
             values.insert(secret.name, value);
         }
-        Ok(Declared::new(values))
+        let Declared { environment } = Declared::new(values);
+        let environment = ready(environment).await?;
+        Ok(Declared { environment })
     }
 
     /// A namespace has other secrets. Gives the versions whose own may be among them.
     pub fn forget(&self, namespace: NamespaceId) -> Vec<VersionId> {
         let mut known = self.known();
         known.changes += 1;
-        let gone = known.kept.extract_if(|_, kept| kept.namespace == namespace);
-        gone.map(|(version, _)| version).collect()
+        let of_it = known.kept.iter();
+        let of_it = of_it.filter(|(_, kept)| kept.namespace == namespace);
+        let gone: Vec<VersionId> = of_it.map(|(version, _)| *version).collect();
+        for version in &gone {
+            known.remove(*version);
+        }
+        gone
     }
 
     /// Changes are heard from here on, and some may have been missed.
     pub fn heard(&self) {
         let mut known = self.known();
         known.kept.clear();
+        known.bytes = 0;
         known.changes += 1;
         known.is_heard = true;
     }
@@ -250,12 +290,16 @@ impl Known {
         if self.changes != changes {
             return;
         }
-        if self.kept.len() >= KEPT {
+        self.remove(wanted.version);
+        let bytes = secrets.environment.bytes();
+        while self.kept.len() >= KEPT || self.bytes + bytes > limits::SECRETS_KEPT_BYTES {
             let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used);
-            if let Some(oldest) = oldest.map(|(version, _)| *version) {
-                self.kept.remove(&oldest);
-            }
+            let Some(oldest) = oldest.map(|(version, _)| *version) else {
+                return;
+            };
+            self.remove(oldest);
         }
+        self.bytes += bytes;
         let kept = Kept {
             account: wanted.account,
             namespace: wanted.namespace,
@@ -263,6 +307,12 @@ impl Known {
             used: self.uses,
         };
         self.kept.insert(wanted.version, kept);
+    }
+
+    fn remove(&mut self, version: VersionId) {
+        if let Some(kept) = self.kept.remove(&version) {
+            self.bytes -= kept.secrets.environment.bytes();
+        }
     }
 }
 
@@ -331,5 +381,37 @@ mod tests {
             ..first
         };
         assert!(known.used(&other).is_none());
+    }
+
+    #[test]
+    fn no_more_bytes_are_kept_than_may_be() {
+        let clock = ManualClock::at("2026-03-01T00:00:00Z");
+        let declared = declared();
+        let mut known = Known::default();
+        let wanted = || Wanted {
+            account: AccountId::new(&clock),
+            namespace: NamespaceId::new(&clock),
+            version: VersionId::new(&clock),
+            declared: &declared,
+        };
+        let quarter = "x".repeat(limits::SECRETS_KEPT_BYTES / 4);
+        let secrets = Arc::new(Declared::new(map(&[("TOKEN", &quarter)])));
+        let all: Vec<_> = (0..5).map(|_| wanted()).collect();
+        for wanted in &all {
+            known.used(wanted);
+            known.keep(wanted, 0, secrets.clone());
+            known.keep(wanted, 0, secrets.clone());
+        }
+        assert_eq!(
+            (known.kept.len(), known.bytes),
+            (4, limits::SECRETS_KEPT_BYTES)
+        );
+        assert!(known.used(&all[0]).is_none());
+        let larger = Arc::new(Declared::new(map(&[(
+            "TOKEN",
+            &"x".repeat(limits::SECRETS_KEPT_BYTES + 1),
+        )])));
+        known.keep(&all[0], 0, larger);
+        assert_eq!((known.kept.len(), known.bytes), (0, 0));
     }
 }

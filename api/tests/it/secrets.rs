@@ -130,7 +130,8 @@ async fn a_secret_stands_on_its_bounds() {
     }
     // As they are stored, all of them together.
     let full = set(&tenant, "D", &largest).await.must_tell(422, "invalid");
-    assert!(full.to_string().contains("262144 bytes"), "{full}");
+    let most = format!("{} bytes", limits::SECRETS_BYTES);
+    assert!(full.to_string().contains(&most), "{full}");
     home.stop().await;
 }
 

@@ -104,7 +104,9 @@ impl Accept {
         }
     }
 
-    /// The entry as it was accepted: the same input, the version of then.
+    /// The entry as it was accepted: the same input, the version of then. Environment
+    /// values are no part of what a key stands for: they are this request's, and count only
+    /// if Redis loses the entry.
     async fn entry_of(
         &self,
         ask: &Ask<'_>,

@@ -76,6 +76,8 @@ statements! {
         where account_id = $1 and namespace_id = $2 and name = $3 and deleted_at is null
         for no key update";
     NEWEST = "select v.id, v.number, v.status, v.body_digest, v.lock_digest,
+            v.status = 'ready' and v.entry_point is null and v.broken_kind is null
+                and cardinality(v.import_env) > 0 as unknown,
             (select c.number from versions c where c.id = f.current_version_id) as current
         from functions f join versions v on v.function_id = f.id
         where f.account_id = $1 and f.id = $2 order by v.number desc limit 1";
@@ -183,7 +185,9 @@ async fn add(
         let lock = optional_digest(row, "lock_digest")?.map(LockDigest::from_bytes);
         let same_packages = wanted.lock.is_none() || wanted.lock == lock;
         let same_body = digest(row, "body_digest")? == wanted.body_digest;
-        if status != Status::Broken && same_body && same_packages {
+        // One whose import wanted values that weren't there yet may be described now.
+        let is_known = !get::<bool>(row, "unknown")?;
+        if status != Status::Broken && is_known && same_body && same_packages {
             return Ok(Published::Unchanged {
                 function,
                 version: id(row, "id", VersionId::from_uuid)?,

@@ -1,5 +1,6 @@
 //! What a text means once its escapes are taken away: those of JSON and of Python's
-//! `repr`. `\xe9` is a byte, as in the `repr` of bytes.
+//! `repr`. `\xe9` is a byte, as in the `repr` of bytes; where it means a letter, the mask
+//! has the value with that byte in it too.
 
 /// The longest escape: two halves of a character, `\ud83d\ude00`.
 const LONGEST: usize = 12;

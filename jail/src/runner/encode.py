@@ -47,12 +47,13 @@ class NotSerializable(Exception):
         self.message, self.kind, self.steps = message, kind, []
 
     def told(self):
-        pointer = "".join("/" + escape(step) for step in reversed(self.steps))
+        # The same in both: who covers secrets looks for the one in the other.
+        pointer = text.clean("".join("/" + escape(step) for step in reversed(self.steps)), 1_000)
         return {
             "code": "result_not_serializable",
             "type": self.kind,
-            "message": text.clean("at %s: %s" % (text.clean(pointer, 500) or "the root", self.message), 2_000),
-            "pointer": text.clean(pointer, 2_000),
+            "message": text.clean("at %s: %s" % (pointer or "the root", self.message), 3_000),
+            "pointer": pointer,
         }
 
 

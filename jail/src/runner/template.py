@@ -33,6 +33,8 @@ def serve(fresh):
         settings = order["settings"]
         house.before_import(settings)
         bound = bind(order, mode)
+        # Sources, and values of the import: nothing that each execution should inherit.
+        del body, order
         if bound is not None:
             if bound.single_use is None:
                 settle(native.rehearse)

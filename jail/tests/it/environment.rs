@@ -15,6 +15,24 @@ fn environment(values: &[(&str, &str)]) -> Environment {
     Environment::new(values.iter().map(owned).collect())
 }
 
+/// Longer than what a pointer is cut to, with what pointers escape.
+fn long_value() -> String {
+    let line = |number: u32| format!("{number:04}/q~{}\n", "Zz".repeat(20));
+    (0..60).map(line).collect()
+}
+
+#[tokio::test]
+async fn a_long_value_as_a_key_comes_out_neither_in_the_pointer_nor_in_the_message() {
+    let host = host();
+    let source = "import os\ndef main(): return {os.environ['LONG']: object()}";
+    let mut sandbox = sandbox(&host, source).await;
+    let long = long_value();
+    let done = run_with(&mut sandbox, &[("LONG", &long)], "{}").await;
+    let told = format!("{:?}", failure(&done));
+    assert!(told.contains("***"), "{told}");
+    assert!(!told.contains("ZzZz"), "{told}");
+}
+
 async fn run_with(sandbox: &mut Sandbox, values: &[(&str, &str)], input: &str) -> Done {
     let request = Request {
         environment: environment(values),

@@ -1,5 +1,6 @@
 //! From the entry to what the user's code did.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::entry::Entry;
@@ -153,17 +154,21 @@ async fn environment(
         version: entry.version,
         declared: &version.env,
     };
-    let known = worker.secrets.of(wanted).await?;
-    let environment = match &entry.env {
-        None => known.environment(),
-        Some(sealed) => {
-            let own = secrets::own_of(&worker.vault, entry.account, id, sealed).await?;
-            known.with(own, &version.env)
-        }
+    let own = match &entry.env {
+        None => BTreeMap::new(),
+        Some(sealed) => secrets::own_of(&worker.vault, entry.account, id, sealed).await?,
     };
-    let has = |name: &str| environment.values().any(|(given, _)| given == name);
-    Ok(match version.env.required.iter().find(|name| !has(name)) {
-        None => Ok(environment),
+    let mut known = worker.secrets.of(wanted).await?;
+    let missing = |known: &secrets::Declared| {
+        let mut required = version.env.required.iter();
+        required.find(|name| !own.contains_key(*name) && !known.has(name))
+    };
+    if missing(&known).is_some() {
+        known = worker.secrets.anew(wanted).await?;
+    }
+    Ok(match missing(&known) {
+        None if own.is_empty() => Ok(known.environment()),
+        None => Ok(secrets::ready(known.with(own, &version.env)).await?),
         Some(name) => Err(Failure::new(
             ErrorCode::ImportError,
             format!("the environment value {name} was deleted before it ran"),

@@ -43,6 +43,21 @@ async fn the_thread_that_handles_what_strangers_send_may_kill_and_nothing_else()
 }
 
 #[tokio::test]
+async fn a_crash_leaves_no_image_of_the_memory() {
+    let rig = Rig::new().await;
+    let worker = rig.worker(&[]).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", worker.pid())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    assert_eq!(
+        core.unwrap().split_whitespace().nth(4),
+        Some("1"),
+        "{core:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_worker_that_cannot_bound_processes_does_not_start_and_says_so() {
     let rig = Rig::new().await;
     // A mount namespace in which that controller, or all of version 2, is hidden.

@@ -1,4 +1,4 @@
-//! `PUT /v1/namespaces/{ns}/secrets/{name}`: a new value, from the next call on.
+//! `PUT /v1/namespaces/{ns}/secrets/{name}`: a new value, seen by calls within a second.
 
 use std::sync::Arc;
 

@@ -69,15 +69,36 @@ async fn an_unchanged_body_is_no_new_version_and_a_changed_one_is_the_next() {
         matches!(again, Published::Unchanged { number: 1, .. }),
         "{again:?}"
     );
+    // Ready, and nothing is known of it: its import wanted values that weren't there.
+    let owner = publisher
+        .database
+        .connect(Role::Owner)
+        .client()
+        .await
+        .unwrap();
+    let ready = "update versions set status = 'ready', built_at = created_at,
+        import_env = '{TOKEN}', entry_point = $1";
+    owner.execute(ready, &[&None::<&str>]).await.unwrap();
+    let described = publisher.publish(1, |_| ()).await;
+    assert!(
+        matches!(described, Published::Updated { number: 2, .. }),
+        "{described:?}"
+    );
+    owner.execute(ready, &[&Some("main")]).await.unwrap();
+    let again = publisher.publish(1, |_| ()).await;
+    assert!(
+        matches!(again, Published::Unchanged { number: 2, .. }),
+        "{again:?}"
+    );
     let second = publisher.publish(2, |_| ()).await;
     assert!(
-        matches!(second, Published::Updated { number: 2, .. }),
+        matches!(second, Published::Updated { number: 3, .. }),
         "{second:?}"
     );
     // Back to the first body is a change.
     let third = publisher.publish(1, |_| ()).await;
     assert!(
-        matches!(third, Published::Updated { number: 3, .. }),
+        matches!(third, Published::Updated { number: 4, .. }),
         "{third:?}"
     );
 }

@@ -145,11 +145,12 @@ async fn a_namespace_has_a_hundred_and_no_more() {
 #[tokio::test]
 async fn all_values_together_are_bounded_to_the_byte() {
     let mut given = Given::new().await;
-    let quarter = vec![7; 64 << 10];
+    let bytes = usize::try_from(limits::SECRETS_BYTES).unwrap() / 4;
+    let quarter = vec![7; bytes];
     for name in ["A", "B", "C"] {
         given.set(name, &quarter).await;
     }
-    let more = vec![7; (64 << 10) + 1];
+    let more = vec![7; bytes + 1];
     assert_eq!(given.set("D", &more).await, Set::TooLarge);
     assert!(matches!(given.set("D", &quarter).await, Set::Created(_)));
     // Its own old value doesn't count.
