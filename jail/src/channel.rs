@@ -139,6 +139,12 @@ struct Log {
 impl Log {
     fn add(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
+        if self.kept.len() == self.most {
+            // What is thrown away needs no mask, nor does what the mask holds back: it comes
+            // after what is kept.
+            self.cut |= !bytes.is_empty();
+            return;
+        }
         match &mut self.mask {
             None => self.keep(bytes),
             Some(mask) => {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep_until, timeout};
 
 use crate::cgroup::{Counters, Group};
-use crate::channel::Channel;
+use crate::channel::{Capture, Channel};
 use crate::control::ControlError;
 use crate::frame::{DIRTY, ENDED_BYTES, HEADER, Header, Kind, frame};
 use crate::judge::{Ended, Evidence, Reason, judge};
@@ -26,6 +26,8 @@ use crate::settle::{Answered, Next};
 
 /// Growth of memory below which page cache isn't looked into.
 const CACHE_MATTERS: u64 = 8 << 20;
+/// What a pipe holds, whatever its size was set to.
+const PIPE: u64 = 1 << 20;
 
 /// The group's counters before an execution.
 struct Before {
@@ -152,8 +154,8 @@ impl Sandbox {
                     if !look.is_heard {
                         look.is_heard = stdout.watch().and_then(|()| stderr.watch()).is_ok();
                         // With no descriptor to spare, now and then.
-                        stdout.take_rest(LOG_DRAIN_BYTES);
-                        stderr.take_rest(LOG_DRAIN_BYTES);
+                        take_pipe(stdout);
+                        take_pipe(stderr);
                     }
                     if look.is_due() && look.is_short_of_memory(self.oom_kills() > before.counters.oom_kills) {
                         return Reason::OutOfMemory;
@@ -353,13 +355,42 @@ fn is_whole(got: &[u8]) -> bool {
     usize::try_from(header.length).is_ok_and(|length| got.len() >= HEADER + length)
 }
 
-/// What was written before the end, or before the answer. A writer that outlives its
-/// answer is not listened to for ever: a pipe holds no more than this.
+/// What was written before the end, or before the answer.
 fn take_rest(channel: &mut Channel, bound: usize) {
-    const PIPE: u64 = 1 << 20;
     channel.answer.take_rest(bound);
-    for capture in [&mut channel.stdout, &mut channel.stderr] {
-        let most = LOG_DRAIN_BYTES.min(capture.total() + PIPE);
-        capture.take_rest(most);
+    take_pipe(&mut channel.stdout);
+    take_pipe(&mut channel.stderr);
+}
+
+/// What is in the pipe. A writer that goes on meanwhile is not listened to for ever, since
+/// nothing else runs until then: a pipe holds no more than this.
+fn take_pipe(capture: &mut Capture) {
+    let most = LOG_DRAIN_BYTES.min(capture.total() + PIPE);
+    capture.take_rest(most);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_writer_that_never_stops_is_left_after_what_a_pipe_holds() {
+        let (mut capture, far) = Capture::make(16).unwrap();
+        nix::fcntl::fcntl(&far, nix::fcntl::FcntlArg::F_SETPIPE_SZ(1 << 20)).unwrap();
+        let writer = std::thread::spawn(move || {
+            let mut far = std::fs::File::from(far);
+            // Until nobody reads any more.
+            while far.write_all(&[b'x'; 1 << 20]).is_ok() {}
+        });
+        let mut before = 0;
+        while before <= 2 * PIPE {
+            take_pipe(&mut capture);
+            assert!(capture.total() <= before + PIPE + (16 << 10));
+            before = capture.total();
+        }
+        drop(capture);
+        writer.join().unwrap();
     }
 }

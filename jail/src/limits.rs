@@ -24,8 +24,9 @@ pub struct Limits {
 pub const LOG_BYTES: usize = 256 << 10;
 /// An execution that prints more than this in all ends `output_too_large`.
 pub const LOG_DRAIN_BYTES: u64 = 64 << 20;
-/// An execution that is over sooner tells nothing while it runs.
-pub const LIVE_AFTER: Duration = Duration::from_millis(50);
+/// An execution that is over sooner tells nothing while it runs: most are, and nobody
+/// follows them. Together with [`LIVE_LINE`] it leaves room within 300 ms for the way.
+pub const LIVE_AFTER: Duration = Duration::from_millis(150);
 /// What was printed waits this long for more, and is told together.
 pub const LIVE_EVERY: Duration = Duration::from_millis(50);
 /// A line waits this long for its end.
@@ -36,7 +37,7 @@ pub const LIVE_BATCH_BYTES: usize = 64 << 10;
 /// make room in the log for the mark that says so.
 pub const LIVE_BYTES: usize = LOG_BYTES - 64;
 /// How often the two streams may take turns within a batch, and be told in that order.
-pub const LIVE_MARKS: usize = 256;
+pub const LIVE_MARKS: usize = 64;
 /// A version's modules and their data, as imported; more is an `import_error`.
 pub const TEMPLATE_BYTES: u64 = 512 << 20;
 /// What nsjail, the template and the waiting child use besides the plan.

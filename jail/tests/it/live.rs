@@ -38,7 +38,7 @@ fn text(pieces: &[Piece], stream: Stream) -> String {
 #[tokio::test]
 async fn a_line_is_told_long_before_the_end() {
     let host = host();
-    let source = "import time\ndef main():\n    print('first')\n    print('> ', end='', flush=True)\n    time.sleep(60)";
+    let source = "import time\ndef main():\n    print('first', flush=True)\n    time.sleep(0.3)\n    print('> ', end='', flush=True)\n    time.sleep(60)";
     let mut sandbox = sandbox(&host, source).await;
     let killer = sandbox.killer();
     let tap = Tap::default();

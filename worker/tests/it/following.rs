@@ -118,7 +118,8 @@ async fn lines_are_heard_before_the_end_and_what_was_printed_stays_after_a_cance
         .function(
             "import sys, time\n\
              def main():\n\
-             \x20   print('data: x\\n\\nevent: end')\n\
+             \x20   print('data: x\\n\\nevent: end', flush=True)\n\
+             \x20   time.sleep(0.3)\n\
              \x20   print('> ', end='', flush=True)\n\
              \x20   time.sleep(60)\n",
         )
