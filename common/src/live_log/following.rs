@@ -107,13 +107,16 @@ impl Following {
         told
     }
 
-    /// What is new in the stored log. When it was printed is not stored: by the end.
+    /// What is new in the stored log, which is of the run that ended, or empty where none
+    /// did. When it was printed is not stored: by the end.
     pub fn rest(&mut self, logs: &Logs, ending: &Ending) -> Vec<Told> {
         let mut told = Vec::new();
-        if logs.stdout.is_empty() && logs.stderr.is_empty() {
+        // A start alone, as a row may have it, is of a run that was lost.
+        let ended = ending.duration_us.and(ending.started_at);
+        let run = ended.map_or(0, run_of);
+        if self.0.is_none() && logs.stdout.is_empty() && logs.stderr.is_empty() {
             return told;
         }
-        let run = ending.started_at.map_or(0, run_of);
         let mut place = self.begin(run, ending.attempt, &mut told);
         for (stream, all) in [
             (Stream::Stdout, &logs.stdout),

@@ -273,12 +273,13 @@ impl Links {
         &self,
         door: &mut Door,
     ) -> Result<(MultiplexedConnection, Greeting), QueueError> {
-        if let Some(mut connection) = door.connection.take()
+        // It stays where it is meanwhile: whoever asks may be dropped in the middle.
+        if let Some(mut connection) = door.connection.clone()
             && let Ok(greeting) = self.ask(&mut connection).await
         {
-            door.connection = Some(connection.clone());
             return Ok((connection, greeting));
         }
+        door.connection = None;
         let mut connection = connect(&self.0.client).await?;
         for script in script::ALL {
             let loaded: Result<Value, _> = script.load().query_async(&mut connection).await;

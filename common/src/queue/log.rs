@@ -67,9 +67,11 @@ pub async fn append_log(link: &Link, text: &LogText<'_>) -> Result<Appended, Que
     }
 }
 
-/// How far a log was read.
+/// How far a log was read. Where a partition lost its memory it is another log, which may
+/// be of the same run: what was read is of one generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogRead {
+    generation: u64,
     run: Option<u64>,
     bytes: usize,
 }
@@ -96,6 +98,12 @@ impl LogRead {
         api: &str,
         most: usize,
     ) -> Result<More, QueueError> {
+        if self.generation != link.generation() {
+            *self = Self {
+                generation: link.generation(),
+                ..Self::default()
+            };
+        }
         let (tag, mut reply) = link
             .call(&script::READ_LOG, |command| {
                 command
@@ -123,6 +131,7 @@ impl LogRead {
                     *self = Self {
                         run: Some(run),
                         bytes: 0,
+                        ..*self
                     };
                 }
                 Ok(More::Texts(self.frames(bytes)))

@@ -2,7 +2,7 @@
 //!
 //! Nothing depends on it: the outcome has all of the log. While Redis doesn't answer, a
 //! batch is kept and nothing more is taken out of the tap; what isn't told by the end
-//! is in the outcome alone.
+//! is in the outcome alone. A Redis without memory is told nothing more of it.
 
 use std::time::{Duration, Instant};
 
@@ -72,6 +72,8 @@ async fn send(
             Ok(Appended::Done) => return Ok(()),
             Ok(Appended::Full) => return Err("it is as large as it may be"),
             Ok(Appended::Fenced) => return Err("the lease is another's"),
+            // Asking again would only have everybody's link greeted again.
+            Err(QueueError::OutOfMemory) => return Err("redis has no memory left"),
             Err(error) => {
                 let error = telemetry::chain(&error);
                 tracing::debug!(error, "text of a log waits");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::accept::{Accept, Follower, Heard, Parts};
 use common::clock::SystemClock;
 use common::db::Database;
-use common::execution::State;
+use common::execution::{FinalState, State};
 use common::ids::{ExecutionId, ProcessId};
 use common::limits::LIVE_LOG_KEPT;
 use common::live_log::{Place, Stream, Told};
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::rig::{Ask, BOUND, Rig};
+use crate::servers::with_redis;
 
 /// An api's ear.
 struct Ear {
@@ -182,6 +183,52 @@ async fn all_who_follow_hear_everything_once_and_in_order() {
         // In many pieces, not all at the end.
         assert!(ears.told.len() > 10, "{}", ears.told.len());
     }
+}
+
+#[tokio::test]
+async fn a_redis_without_memory_is_told_no_more_of_a_log_and_the_outcome_has_it() {
+    let (_redis, rig) = with_redis().await;
+    let function = rig
+        .function(
+            "import time\n\
+             def main():\n\
+             \x20   for n in range(30):\n\
+             \x20       print(n, flush=True)\n\
+             \x20       time.sleep(0.1)\n",
+        )
+        .await;
+    let _worker = rig.worker(&[]).await;
+    let id = rig.accept(&function, &for_seconds(60)).await;
+    rig.running(&function, id).await;
+    rig.without_memory().await;
+    let outcome = rig.outcome(&function, id).await;
+    assert_eq!(outcome.state(), FinalState::Succeeded);
+    assert!(outcome.logs.stdout.ends_with("\n28\n29\n"));
+    assert_eq!(rig.refused_for_memory().await, 1);
+}
+
+#[tokio::test]
+async fn what_was_told_is_taken_back_where_the_second_run_prints_nothing() {
+    let rig = Rig::new().await;
+    let ear = Ear::open(&rig).await;
+    let function = rig
+        .function(
+            "import time\n\
+             def handler(input, context):\n\
+             \x20   if context.attempt == 1:\n\
+             \x20       print('first', flush=True)\n\
+             \x20       time.sleep(60)\n",
+        )
+        .await;
+    let mut first = rig.worker(&[]).await;
+    let id = rig.accept(&function, &for_seconds(60)).await;
+    let mut ears = ear.follow(&function, id, None);
+    assert_eq!(ears.until("first\n").await, None);
+    first.kill();
+    let _second = rig.worker(&[]).await;
+    assert_eq!(ears.end().await, State::Succeeded);
+    assert_eq!(ears.text(Stream::Stdout), "");
+    assert_eq!(rig.outcome(&function, id).await.logs.stdout, "");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ fn ending(run: Option<i64>, attempt: u32) -> Ending {
         attempt,
         started_at: run.map(at),
         finished_at: at(9),
-        duration_us: None,
+        duration_us: run.map(|_| 1),
         cpu_us: None,
         memory_peak_bytes: None,
     }
@@ -149,8 +149,27 @@ fn another_run_begins_anew_and_says_so() {
     assert_eq!(shown(&told), ["restart 2 5-0-0", r#"Stdout "x\n" 5-2-0"#]);
     let told = following.rest(&logs("y\n", ""), &ending(Some(6), 3));
     assert_eq!(shown(&told), ["restart 3 6-0-0", r#"Stdout "y\n" 6-2-0"#]);
-    // Of one that nobody ran to its end there is nothing to begin.
-    assert_eq!(following.rest(&logs("", ""), &ending(None, 3)), []);
+}
+
+#[test]
+fn what_was_told_of_a_run_is_taken_back_where_the_log_has_nothing_of_it() {
+    let told_of = |place: &str| Following::after(Some(place.parse().unwrap()));
+    let nothing = logs("", "");
+    // The second run printed nothing.
+    let told = told_of("5-2-0").rest(&nothing, &ending(Some(6), 2));
+    assert_eq!(shown(&told), ["restart 2 6-0-0"]);
+    // No run ended: its worker was lost. Its row may know when the first one began.
+    let mut following = told_of("5-2-0");
+    let told = following.rest(&nothing, &ending(None, 3));
+    assert_eq!(shown(&told), ["restart 3 0-0-0"]);
+    assert_eq!(following.rest(&nothing, &ending(None, 3)), []);
+    let mut lost = ending(Some(5), 3);
+    lost.duration_us = None;
+    let told = told_of("5-2-0").rest(&nothing, &lost);
+    assert_eq!(shown(&told), ["restart 3 0-0-0"]);
+    // Nothing was told, or of the run that ended, whose log was erased since.
+    assert_eq!(Following::after(None).rest(&nothing, &lost), []);
+    assert_eq!(told_of("6-2-0").rest(&nothing, &ending(Some(6), 2)), []);
 }
 
 #[test]

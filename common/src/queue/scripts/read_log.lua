@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- What was told of an open execution after a place; the api is woken when more is.
+-- What was told of an open execution after a place; the api is woken when more is. Where
+-- too many are, the one that came first gives way: it is dead, or comes back at its next read.
 -- In:  2 id, 3 account, 4 api, 5 run that was read or '', 6 bytes of it that were
 --      read, 7 most bytes to give
 -- Out: open run bytes | closed (ended, or not this account's) | recovering
@@ -14,7 +15,10 @@ for api in string.gmatch(following, '%S+') do
   among = among + 1
   joined = joined or api == ARGV[4]
 end
-if not joined and among < WAITERS then
+if not joined then
+  if among >= WAITERS then
+    following = string.gsub(following, '^%s*%S+', '', 1)
+  end
   redis.call('HSET', x, 'fol', following .. ' ' .. ARGV[4])
 end
 local run = redis.call('GETRANGE', log, 0, 15)

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use common::execution::{FinalState, Lane};
-use common::limits::{LIVE_LOG_BYTES, LIVE_READ_BYTES};
+use common::limits::{LIVE_LOG_BYTES, LIVE_READ_BYTES, WAITERS_PER_EXECUTION};
+use common::queue::recovery::Settled;
 use common::queue::{
     self, Alone, Appended, HandedBack, Leased, Link, LogRead, LogText, More, Wake, Wakes,
 };
 
 use super::given::{Queue, Request, done, owner};
+use super::recovery::{certify, forget_all, recovering, row, settle_one};
 
 const KEPT: Duration = Duration::from_secs(100);
 
@@ -196,6 +198,61 @@ async fn much_text_is_read_in_parts() {
         sizes.push(read.len());
     }
     assert_eq!(sizes, [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_log_is_read_from_its_beginning_after_redis_lost_its_memory() {
+    let queue = Queue::fresh().await;
+    let link = queue.link().await;
+    let request = Request::of(owner(), Lane::Background);
+    let leased = request.leased(&queue, "w1").await;
+    append(&link, &leased, 7, b"lost").await;
+    let mut reader = Reader::of(&request);
+    assert_eq!(reader.more(&link).await, texts(&["lost"]));
+    forget_all(&queue).await;
+    let closed = recovering(&queue).await;
+    assert_eq!(settle_one(&closed, row(&request)).await, Settled::Enqueued);
+    certify(&queue, &closed).await;
+    let link = queue.link().await;
+    let leased = queue.take_one(Lane::Background.into(), "w1").await;
+    // The name of a run is a time: two of them may have the same one.
+    append(&link, &leased, 7, b"1").await;
+    append(&link, &leased, 7, b"2").await;
+    assert_eq!(reader.more(&link).await, texts(&["1", "2"]));
+}
+
+#[tokio::test]
+async fn where_too_many_read_the_one_that_came_first_gives_way() {
+    let queue = Queue::fresh().await;
+    let link = queue.link().await;
+    let request = Request::of(owner(), Lane::Interactive);
+    let leased = request.leased(&queue, "w1").await;
+    let whose = (request.owner.account, request.id);
+    let read = async |api: &str| {
+        let more = LogRead::default().more(&link, whose, api, 1).await;
+        assert_eq!(more.unwrap(), More::Texts(Vec::new()));
+        let hash = request.id.uuid().simple();
+        let following: String = queue.raw(&format!("HGET %x:{hash} fol")).await;
+        following
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let names: Vec<_> = (0..=WAITERS_PER_EXECUTION)
+        .map(|n| format!("a{n}"))
+        .collect();
+    let (last, most) = names.split_last().unwrap();
+    for (at, name) in most.iter().enumerate() {
+        assert_eq!(read(name).await, names[..=at]);
+    }
+    assert_eq!(read(&names[0]).await, most);
+    assert_eq!(read(last).await, names[1..]);
+    let mut wakes = Wakes::subscribe(&queue.client, &queue.partition, last)
+        .await
+        .unwrap();
+    append(&link, &leased, 7, b"text").await;
+    let woken = tokio::time::timeout(Duration::from_secs(10), wakes.next()).await;
+    assert_eq!(woken.unwrap().unwrap(), Wake::Printed(request.id));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use common::execution::{FinalState, Lane};
 use common::queue::recovery::{self, Begun, Certified, Loss};
 use common::queue::{self, Accepted, Hello, QueueError, Reader, Standing, StreamKind};
 use common::testing::PrivateRedis;
+use futures_util::FutureExt as _;
 
 use super::given::{Queue, Request, done, outcome, owner};
 
@@ -252,6 +253,27 @@ async fn a_full_memory_refuses_new_work_and_nothing_else() {
         queue::HandedBack::Done
     );
     assert!(done(&queue.finish(&first, FinalState::Succeeded).await));
+}
+
+#[tokio::test]
+async fn a_greeting_that_is_dropped_leaves_the_connection_to_the_next_one() {
+    let server = PrivateRedis::start().await;
+    let queue = given(&server).await;
+    let request = Request::of(owner(), Lane::Background);
+    let link = queue.link().await;
+    let connections = async || {
+        let told: String = queue.raw("CLIENT LIST").await;
+        let ids = told.lines().filter_map(|line| line.split(' ').next());
+        ids.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = connections().await;
+    let _: String = queue.raw("CONFIG SET maxmemory 1").await;
+    let refused = queue::accept(&link, &new(&request)).await;
+    assert!(matches!(refused, Err(QueueError::OutOfMemory)));
+    // It has to greet again, and whoever does is gone before the answer.
+    assert!(queue.links.link().now_or_never().is_none());
+    queue.link().await;
+    assert_eq!(connections().await, before);
 }
 
 #[tokio::test]

@@ -71,6 +71,32 @@ impl Rig {
         Duration::from_millis(left)
     }
 
+    /// From here on Redis refuses what needs memory: only for one of the test's own.
+    pub(crate) async fn without_memory(&self) {
+        let client = &self.queue.client;
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        redis::cmd("CONFIG")
+            .arg(&["SET", "maxmemory", "1"])
+            .exec_async(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    /// How often it refused so.
+    pub(crate) async fn refused_for_memory(&self) -> u32 {
+        let client = &self.queue.client;
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let told: String = redis::cmd("INFO")
+            .arg("errorstats")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let count = told
+            .lines()
+            .find_map(|line| line.strip_prefix("errorstat_OOM:count="));
+        count.map_or(0, |count| count.trim().parse().unwrap())
+    }
+
     /// Puts an entry of these fields into a stream, as no script of ours does.
     pub(crate) async fn plant(&self, stream: StreamKind, fields: &[(&str, &str)]) {
         let mut connection = self
