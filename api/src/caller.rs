@@ -6,6 +6,7 @@
 //! before anything is hashed.
 
 pub(crate) mod key;
+pub(crate) mod lasting;
 pub(crate) mod password;
 pub(crate) mod token;
 
@@ -149,12 +150,18 @@ impl Known {
 
 /// Finds out who is asking, from the `Authorization` header and nothing else.
 pub(crate) async fn authenticate(app: &Arc<App>, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let credential = bearer(headers)?;
-    let caller = if credential.starts_with("pb_") {
+    identify(app, bearer(headers)?).await
+}
+
+async fn identify(app: &Arc<App>, credential: &str) -> Result<Caller, Problem> {
+    active(if credential.starts_with("pb_") {
         by_key(app, credential).await?
     } else {
         by_token(app, credential).await?
-    };
+    })
+}
+
+fn active(caller: Caller) -> Result<Caller, Problem> {
     match caller.account.status {
         AccountStatus::Active => Ok(caller),
         AccountStatus::Suspended => Err(Problem::AccountSuspended),

@@ -92,7 +92,7 @@ pub(crate) enum Problem {
     NotAvailableYet(Vec<FieldError>),
     #[error("all of the account's executions at once are in use")]
     ConcurrencyExceeded,
-    #[error("the account follows as many logs as it may")]
+    #[error("the account follows as many logs as its plan allows")]
     FollowersExceeded,
     #[error("this server follows as many logs as it can")]
     FollowersFull,

@@ -88,12 +88,18 @@ pub const LIVE_LOG_KEPT: Duration = Duration::from_secs(60);
 pub const LIVE_TEXT_BYTES: usize = 16 << 10;
 /// Read at once for one who follows: more than two of these texts, however small their pieces.
 pub const LIVE_READ_BYTES: usize = 64 << 10;
-/// Who follow logs at one api, and of one account.
+/// Who follow logs at one api.
 pub const FOLLOWERS: usize = 1_024;
-pub const FOLLOWERS_PER_ACCOUNT: usize = 64;
+/// Of one account as many as its plan has executions at once, and at least so many.
+pub const FOLLOWERS_LEAST: u32 = 8;
+/// One who follows reads no more often than this: what comes meanwhile comes together.
+pub const FOLLOW_EVERY: Duration = Duration::from_millis(100);
+/// How often it is asked whether who follows may still do so: within the second after
+/// which a revoked key is dead.
+pub const FOLLOW_ASK: Duration = Duration::from_millis(500);
 /// A stream that says nothing says at least that it is there.
 pub const FOLLOW_COMMENT: Duration = Duration::from_secs(15);
-/// A stream ends after this long; who comes back is asked for a key again.
+/// A stream ends after this long; who wants more comes back.
 pub const FOLLOW: Duration = Duration::from_secs(900);
 
 // --- queue ----------------------------------------------------------------------

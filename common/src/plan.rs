@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Env;
+use crate::limits::FOLLOWERS_LEAST;
 use crate::telemetry;
 
 /// Which plan an account is on. `local` is for one's own machine.
@@ -73,6 +74,12 @@ impl PlanLimits {
     #[must_use]
     pub fn background(&self) -> u32 {
         (self.concurrency * 3 / 4).max(1)
+    }
+
+    /// How many may follow logs of the account at one api.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        self.concurrency.max(FOLLOWERS_LEAST) as usize
     }
 }
 
@@ -160,6 +167,8 @@ mod tests {
     fn the_shipped_plans_are_whole() {
         let plans = Plans::shipped().unwrap();
         assert_eq!(plans.of(Plan::Free).background(), 3);
+        assert_eq!(plans.of(Plan::Free).followers(), 8);
+        assert_eq!(plans.of(Plan::Builder).followers(), 15);
         assert_eq!(plans.of(Plan::Local).executions_per_period, None);
     }
 

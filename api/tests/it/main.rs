@@ -8,6 +8,7 @@ mod following;
 mod functions;
 mod idempotency;
 mod kept;
+mod lasting;
 mod mcp;
 mod outages;
 mod problems;

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::clock::{Clock as _, ManualClock, SystemClock};
+use common::ids::ExecutionId;
+use common::live_log::Stream::Stdout;
 use common::queue::recovery::Loss;
 use common::testing::{self, PrivatePostgres, PrivateRedis, Queue, wait_until};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{BOUND, Client, Home};
+use crate::following::running;
+use crate::support::{BOUND, Client, Events, Home};
 
 #[tokio::test]
 async fn synchronous_calls_go_on_while_postgresql_is_away() {
@@ -65,6 +68,47 @@ async fn synchronous_calls_go_on_while_postgresql_is_away() {
     .await;
     drop(worker);
     home.stop().await;
+}
+
+#[tokio::test]
+async fn text_that_cannot_be_opened_while_the_keys_are_away_is_told_when_they_are_back() {
+    let mut postgres = PrivatePostgres::start().await;
+    let database = testing::database_on(&postgres.url()).await;
+    let queue = testing::queue(&database).await;
+    let home = Home::over(database, queue, testing::redis_url()).await;
+    let (tenant, worker, id, execution) = running(&home).await;
+    let stop = CancellationToken::new();
+    // An api that has opened nothing of the account's, and knows the key that it shows.
+    let (elsewhere, _) = home.start(&stop).await;
+    let there = tenant.program.at(&elsewhere);
+    there.get("/v1/account").await.must_be(200);
+    worker.print(execution, Stdout, "1\n").await;
+    postgres.crash();
+    let mut events = Events::follow(&there, &id, None).await;
+    has_read(&home, execution).await;
+    postgres.restart().await;
+    assert_eq!(events.next().await.unwrap().text(), "1\n");
+    worker.print(execution, Stdout, "2\n").await;
+    assert_eq!(events.next().await.unwrap().text(), "2\n");
+    worker.release();
+    stop.cancel();
+    home.stop().await;
+}
+
+/// Waits until somebody has read what is told of it.
+async fn has_read(home: &Home, id: ExecutionId) {
+    let client = &home.queue.client;
+    let connection = client.get_multiplexed_async_connection().await.unwrap();
+    wait_until("it is read", BOUND, async || {
+        let key = home.queue.partition.execution(id);
+        let read: bool = redis::cmd("HEXISTS")
+            .arg(&[&key, "fol"])
+            .query_async(&mut connection.clone())
+            .await
+            .unwrap();
+        read.then_some(()).ok_or("not yet")
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -2,8 +2,11 @@
 //!
 //! Listen first, then look: a place among the waiters and one among the followers are
 //! taken before the first look. While the execution is open its log is read from Redis,
-//! whenever it has more; at the end the rest comes from the outcome, which has all of it.
-//! So a log that Redis lost, or held back for its bound, makes text late, never wrong.
+//! whenever it has more, though not more often than [`FOLLOW_EVERY`]; at the end the rest
+//! comes from the outcome, which has all of it. So a log that Redis lost, or held back for
+//! its bound, makes text late, never wrong.
+
+use tokio::time::Instant;
 
 use super::followers::{Crowded, Place as Seat};
 use super::waiters::{Waiter, Woken};
@@ -12,11 +15,12 @@ use super::{Accept, Refusal, Standing};
 use crate::backoff::jittered;
 use crate::execution::{Logs, SealedOutcome, State};
 use crate::ids::{AccountId, ExecutionId};
-use crate::limits::LIVE_READ_BYTES;
+use crate::limits::{FOLLOW_EVERY, LIVE_READ_BYTES};
 use crate::live_log::{Batch, Following, Place, Told};
+use crate::plan::Plan;
 use crate::queue::{LogRead, More};
 use crate::telemetry;
-use crate::vault::Purpose;
+use crate::vault::{Purpose, VaultError};
 
 /// One who follows; leaving is dropping it.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub struct Follower {
     seat: Seat,
     following: Following,
     read: LogRead,
+    /// Before this it doesn't read again.
+    next_read: Instant,
     looked: bool,
 }
 
@@ -53,6 +59,8 @@ enum Looked {
     Old,
     /// There is no more, or it can't be read now.
     Nothing,
+    /// The execution has ended, or Redis doesn't know it.
+    Closed,
 }
 
 impl Drop for Follower {
@@ -69,11 +77,12 @@ impl Accept {
     /// Where there are too many.
     pub fn follow(
         &self,
-        account: AccountId,
+        (account, plan): (AccountId, Plan),
         id: ExecutionId,
         after: Option<Place>,
     ) -> Result<Follower, Crowded> {
-        let seat = self.0.waiters.followers().join(account, id)?;
+        let most = self.0.plans.of(plan).followers();
+        let seat = self.0.waiters.followers().join((account, most), id)?;
         self.show_followers(1);
         Ok(Follower {
             accept: self.clone(),
@@ -83,6 +92,7 @@ impl Accept {
             seat,
             following: Following::after(after),
             read: LogRead::default(),
+            next_read: Instant::now(),
             looked: false,
         })
     }
@@ -105,17 +115,36 @@ impl Follower {
             }
         }
         loop {
+            if let Some(over) = self.pause().await? {
+                return Ok(over);
+            }
+            self.next_read = Instant::now() + FOLLOW_EVERY;
             self.seat.reads();
-            match self.read().await {
+            let over = match self.read().await {
                 Looked::Told(told) => return Ok(Heard::Told(told)),
-                Looked::Old => {}
-                Looked::Nothing => {
-                    if let Some(over) = self.wait().await? {
-                        return Ok(over);
-                    }
-                }
+                Looked::Old => None,
+                Looked::Nothing => self.wait().await?,
+                Looked::Closed => match self.look().await? {
+                    None => self.wait().await?,
+                    over => over,
+                },
+            };
+            if let Some(over) = over {
+                return Ok(over);
             }
         }
+    }
+
+    /// Until the next read. The end doesn't wait for that.
+    async fn pause(&mut self) -> Result<Option<Heard>, Refusal> {
+        let accept = self.accept.clone();
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.waiter.ended() => outcome,
+            () = accept.0.draining.cancelled() => return Ok(Some(Heard::Over)),
+            () = tokio::time::sleep_until(self.next_read) => return Ok(None),
+        };
+        self.ended(&outcome).await.map(Some)
     }
 
     /// Waits for text, or the end; looks for itself now and then.
@@ -172,36 +201,53 @@ impl Follower {
         };
         let whose = (self.account, self.id);
         let api = self.accept.0.waiters.api();
+        let before = self.read;
         let texts = match self.read.more(&link, whose, api, LIVE_READ_BYTES).await {
             Ok(More::Texts(texts)) => texts,
-            Ok(More::Closed) | Err(_) => return Looked::Nothing,
+            Ok(More::Closed) => return Looked::Closed,
+            Err(_) => return Looked::Nothing,
         };
         if texts.is_empty() {
             return Looked::Nothing;
         }
-        let mut told = Vec::new();
+        let (mut told, mut away) = (Vec::new(), false);
         for sealed in texts {
             match self.open(&sealed).await {
-                Ok(batch) => told.extend(self.following.batch(batch)),
-                // Those after it are after a gap.
+                Ok(Some(batch)) => told.extend(self.following.batch(batch)),
+                Ok(None) => {}
                 Err(error) => {
-                    tracing::debug!(error, "text of a log is left to its end");
+                    let error = telemetry::chain(&error);
+                    tracing::debug!(error, "text of a log waits for its key");
+                    // What comes before it adds nothing when it is read again.
+                    self.read = before;
+                    away = true;
+                    break;
                 }
             }
         }
-        if told.is_empty() {
-            Looked::Old
-        } else {
-            Looked::Told(told)
+        match (told.is_empty(), away) {
+            (false, _) => Looked::Told(told),
+            (true, false) => Looked::Old,
+            (true, true) => Looked::Nothing,
         }
     }
 
-    async fn open(&self, sealed: &[u8]) -> Result<Batch, String> {
+    /// `None` where it never will be a batch: those after it are after a gap, and all
+    /// of it comes at the end. An error where it may be one later.
+    async fn open(&self, sealed: &[u8]) -> Result<Option<Batch>, VaultError> {
         let vault = &self.accept.0.vault;
         let opened = vault
             .open(self.account, Purpose::LiveLog, self.id.uuid(), sealed)
-            .await
-            .map_err(|error| telemetry::chain(&error))?;
-        Batch::decode(&opened).map_err(|error| telemetry::chain(&error))
+            .await;
+        let error = match opened {
+            Ok(bytes) => match Batch::decode(&bytes) {
+                Ok(batch) => return Ok(Some(batch)),
+                Err(error) => telemetry::chain(&error),
+            },
+            Err(error) if error.is_unavailable() => return Err(error),
+            Err(error) => telemetry::chain(&error),
+        };
+        tracing::debug!(error, "text of a log is left to its end");
+        Ok(None)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::ids::{AccountId, ExecutionId};
-use crate::limits::{FOLLOWERS, FOLLOWERS_PER_ACCOUNT};
+use crate::limits::FOLLOWERS;
 
 /// Why there is no place for one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,8 +28,14 @@ pub(super) struct Followers(Arc<Mutex<Places>>);
 struct Places {
     all: usize,
     accounts: HashMap<AccountId, usize>,
-    /// Followers of each execution hear from the same sender.
-    executions: HashMap<ExecutionId, watch::Sender<()>>,
+    executions: HashMap<ExecutionId, Followed>,
+}
+
+/// An execution that somebody follows: all of them hear from the same sender.
+#[derive(Debug, Default)]
+struct Followed {
+    followers: usize,
+    printed: watch::Sender<()>,
 }
 
 /// One follower's place; leaving it is dropping it.
@@ -42,11 +48,15 @@ pub(super) struct Place {
 }
 
 impl Followers {
-    /// Takes a place. Read the log only after this.
-    pub(super) fn join(&self, account: AccountId, id: ExecutionId) -> Result<Place, Crowded> {
+    /// Takes a place, where the account has not `most` of them. Read the log only after this.
+    pub(super) fn join(
+        &self,
+        (account, most): (AccountId, usize),
+        id: ExecutionId,
+    ) -> Result<Place, Crowded> {
         let mut places = self.places();
         let of_account = places.accounts.get(&account).copied().unwrap_or_default();
-        if of_account >= FOLLOWERS_PER_ACCOUNT {
+        if of_account >= most {
             return Err(Crowded::Account);
         }
         if places.all >= FOLLOWERS {
@@ -54,7 +64,9 @@ impl Followers {
         }
         places.all += 1;
         places.accounts.insert(account, of_account + 1);
-        let printed = places.executions.entry(id).or_default().subscribe();
+        let followed = places.executions.entry(id).or_default();
+        followed.followers += 1;
+        let printed = followed.printed.subscribe();
         drop(places);
         Ok(Place {
             account,
@@ -66,8 +78,8 @@ impl Followers {
 
     /// Wakes who follows this execution.
     pub(super) fn printed(&self, id: ExecutionId) {
-        if let Some(printed) = self.places().executions.get(&id) {
-            printed.send_replace(());
+        if let Some(followed) = self.places().executions.get(&id) {
+            followed.printed.send_replace(());
         }
     }
 
@@ -80,11 +92,12 @@ impl Followers {
                 count.remove();
             }
         }
-        // The one who leaves still listens.
-        if let Entry::Occupied(printed) = places.executions.entry(id)
-            && printed.get().receiver_count() <= 1
-        {
-            printed.remove();
+        // Counted here: who leaves still listens until it is gone.
+        if let Entry::Occupied(mut followed) = places.executions.entry(id) {
+            followed.get_mut().followers -= 1;
+            if followed.get().followers == 0 {
+                followed.remove();
+            }
         }
     }
 
@@ -116,8 +129,12 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::ManuallyDrop;
+
     use super::*;
     use crate::clock::SystemClock;
+
+    const MOST: usize = 16;
 
     fn ids() -> (AccountId, ExecutionId) {
         (AccountId::new(&SystemClock), ExecutionId::new(&SystemClock))
@@ -127,6 +144,7 @@ mod tests {
     async fn all_who_follow_an_execution_are_woken_and_nobody_else() {
         let followers = Followers::default();
         let (account, id) = ids();
+        let account = (account, MOST);
         let mut first = followers.join(account, id).unwrap();
         let leaving = followers.join(account, id).unwrap();
         let mut second = followers.join(account, id).unwrap();
@@ -148,18 +166,20 @@ mod tests {
         let followers = Followers::default();
         let (account, id) = ids();
         let mut places = Vec::new();
-        for _ in 0..FOLLOWERS_PER_ACCOUNT {
+        let account = (account, MOST);
+        for _ in 0..MOST {
             places.push(followers.join(account, id).unwrap());
         }
         assert_eq!(followers.join(account, id).unwrap_err(), Crowded::Account);
         let mut other = ids();
         while places.len() < FOLLOWERS {
-            if places.len() % FOLLOWERS_PER_ACCOUNT == 0 {
+            if places.len() % MOST == 0 {
                 other = ids();
             }
-            places.push(followers.join(other.0, other.1).unwrap());
+            places.push(followers.join((other.0, MOST), other.1).unwrap());
         }
         let (late, execution) = ids();
+        let late = (late, MOST);
         assert_eq!(
             followers.join(late, execution).unwrap_err(),
             Crowded::Process
@@ -169,5 +189,20 @@ mod tests {
         places.clear();
         let left = followers.places();
         assert!(left.all == 0 && left.accounts.is_empty() && left.executions.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_left_of_followers_who_leave_at_the_same_time() {
+        let followers = Followers::default();
+        let (account, id) = ids();
+        // Both have left before either is gone.
+        let both = [(); 2].map(|()| {
+            let place = followers.join((account, MOST), id).unwrap();
+            ManuallyDrop::new(place)
+        });
+        for place in &both {
+            place.all.leave(place.account, place.id);
+        }
+        assert!(followers.places().executions.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use common::ids::{ExecutionId, ProcessId};
 use common::limits::LIVE_LOG_KEPT;
 use common::live_log::{Place, Stream, Told};
 use common::metrics::{self, ApiMetrics};
-use common::plan::Plans;
+use common::plan::{Plan, Plans};
 use common::testing::Role;
 use common::testing::given::Tenant;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +53,10 @@ impl Ear {
     }
 
     fn follow(&self, tenant: &Tenant, id: ExecutionId, after: Option<Place>) -> Ears {
-        let follower = self.accept.follow(tenant.account, id, after).unwrap();
+        let follower = self
+            .accept
+            .follow((tenant.account, Plan::Local), id, after)
+            .unwrap();
         Ears {
             follower,
             told: Vec::new(),

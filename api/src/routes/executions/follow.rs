@@ -11,8 +11,8 @@
 //! resumes at any api, also after the execution has ended. `event: restart`, data
 //! `{"attempt": n}`: what came before is of a run that did not end, and the log begins
 //! anew. `event: end`, data `{"status": …, "truncated": …}`, is the last: a client that
-//! sees the stream close without it comes back. That happens when an api stops, and
-//! after fifteen minutes, so that a key is asked for again.
+//! sees the stream close without it comes back. That happens when an api stops, after
+//! fifteen minutes, and when the caller's key is revoked or what it came with expires.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -32,8 +32,11 @@ use serde_json::json;
 use super::named;
 use crate::app::App;
 use crate::call::Call;
+use crate::caller::lasting::Lasting;
+use crate::execution::namespace_of;
 use crate::problem::Problem;
 use crate::routes::Answer;
+use crate::scope::Scope;
 
 const LAST_EVENT_ID: &str = "last-event-id";
 /// What it takes for nginx to pass on what comes as it comes.
@@ -41,16 +44,21 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let after = after(call.headers())?;
-    let (id, _) = named(&app, &call, None).await?;
-    let account = call.caller()?.account_id();
+    let (id, standing) = named(&app, &call, None).await?;
+    let caller = call.caller()?;
+    let lasting = Lasting::of(&app, caller, call.headers())?;
     let follower = app
         .accept
-        .follow(account, id, after)
+        .follow((caller.account_id(), caller.account.plan), id, after)
         .map_err(|crowded| match crowded {
             Crowded::Account => Problem::FollowersExceeded,
             Crowded::Process => Problem::FollowersFull,
         })?;
-    let mut response = Sse::new(bounded(events(follower)))
+    let namespace = namespace_of(&standing);
+    let over = lasting.over(move |caller| {
+        caller.must_have(Scope::ExecutionsRead).is_ok() && caller.may_use(namespace)
+    });
+    let mut response = Sse::new(bounded(events(follower), over))
         .keep_alive(KeepAlive::new().interval(FOLLOW_COMMENT))
         .into_response();
     let headers = response.headers_mut();
@@ -102,9 +110,12 @@ fn events(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> +
     })
 }
 
-/// The same, for as long as one stream may last.
-fn bounded<S: Stream + Send>(events: S) -> impl Stream<Item = S::Item> + Send {
-    events.take_until(tokio::time::sleep(FOLLOW))
+/// The same, for as long as one stream may last, and no longer than until `over`.
+fn bounded<S: Stream + Send>(
+    events: S,
+    over: impl Future<Output = ()> + Send,
+) -> impl Stream<Item = S::Item> + Send {
+    events.take_until(tokio::time::timeout(FOLLOW, over))
 }
 
 #[derive(Serialize)]
@@ -156,7 +167,7 @@ mod tests {
     async fn a_stream_that_says_nothing_comments_and_ends_in_time() {
         let began = Instant::now();
         let silent = stream::pending::<Result<Event, Infallible>>();
-        let response = Sse::new(bounded(silent))
+        let response = Sse::new(bounded(silent, std::future::pending()))
             .keep_alive(KeepAlive::new().interval(FOLLOW_COMMENT))
             .into_response();
         let mut body = response.into_body().into_data_stream();

@@ -211,6 +211,17 @@ impl Home {
         Client::new(&self.url, Some(key))
     }
 
+    /// An access token that is good until then, in seconds since 1970.
+    pub(crate) fn token(&self, tenant: &Tenant, until: i64) -> String {
+        let claims = json!({
+            "iss": "http://patchbay.test", "aud": "patchbay", "sub": tenant.user,
+            "account": tenant.account, "iat": until - 3_600, "exp": until,
+        });
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
+        let key = jsonwebtoken::EncodingKey::from_ec_pem(self.jwt_key.as_bytes()).unwrap();
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    }
+
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
     }
