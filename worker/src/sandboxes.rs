@@ -15,6 +15,7 @@
 
 mod evict;
 mod kind;
+mod layer;
 mod shelf;
 
 use std::collections::HashMap;
@@ -27,8 +28,7 @@ use common::ids::VersionId;
 use common::limits;
 use common::metrics::WorkerMetrics;
 use common::plan::{Plan, Plans};
-use common::telemetry;
-use jail::{BootError, Failure, FailureCode, Layer, Limits, Pool, Sandbox, SandboxError};
+use jail::{BootError, Failure, Limits, Pool, Sandbox, SandboxError};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -37,11 +37,8 @@ use kind::limits_of;
 pub use kind::{Kind, Wanted};
 use shelf::Shelf;
 
-use crate::packages::{Packages, PackagesError, Refusal};
-use crate::versions::{Loaded, Versions};
-
-/// Between two tries while the package index is away.
-const AGAIN: Duration = Duration::from_secs(1);
+use crate::packages::{Packages, PackagesError};
+use crate::versions::Versions;
 
 /// No sandbox, through no fault of the user's code.
 #[derive(Debug, thiserror::Error)]
@@ -160,48 +157,6 @@ impl Sandboxes {
                 failure,
                 log: bound.log,
             }),
-        }
-    }
-
-    /// The version's packages, or why it can't have them.
-    async fn layer(
-        &self,
-        kind: Kind,
-        version: &Loaded,
-        patience: Duration,
-    ) -> Result<Result<Option<Layer>, Failure>, TakeError> {
-        let Some(digest) = version.lock else {
-            return Ok(Ok(None));
-        };
-        let most = self.0.parts.plans.of(kind.plan).packages_mib;
-        let until = tokio::time::Instant::now() + patience;
-        loop {
-            let lock = async || {
-                let lock = self.0.parts.versions.lock(version).await;
-                lock.map_err(PackagesError::Lock)
-            };
-            let wanted = self.0.parts.packages.layer(digest, most, lock);
-            let error = match tokio::time::timeout_at(until, wanted).await {
-                Err(_) => {
-                    let text = "the packages were still being installed when the time was up";
-                    return Ok(Err(Failure::new(FailureCode::Timeout, text)));
-                }
-                Ok(Ok(Ok(layer))) => return Ok(Ok(Some(layer))),
-                Ok(Ok(Err(Refusal(words)))) => {
-                    return Ok(Err(Failure::new(FailureCode::ImportError, words)));
-                }
-                Ok(Err(error)) if !error.is_unreachable() => {
-                    return Err(TakeError::Packages(error));
-                }
-                Ok(Err(error)) => error,
-            };
-            // The index is away: it may come back while this call has time.
-            let again = tokio::time::Instant::now() + AGAIN;
-            if again >= until {
-                let words = telemetry::chain(&error);
-                return Ok(Err(Failure::new(FailureCode::ImportError, words)));
-            }
-            tokio::time::sleep_until(again).await;
         }
     }
 

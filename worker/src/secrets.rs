@@ -6,8 +6,9 @@
 //! others were used more recently. While changes are not heard, PostgreSQL is asked each
 //! time; while it is away, what is known still serves.
 
+mod known;
+
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::db::versions::DeclaredEnv;
@@ -17,8 +18,8 @@ use common::limits;
 use common::vault::{Purpose, Vault, VaultError};
 use jail::Environment;
 
-/// Versions whose secrets are kept at once.
-const KEPT: usize = 512;
+use known::Known;
+
 /// What looks for larger ones is made beside the runtime.
 const LARGE: usize = 4 << 10;
 
@@ -153,27 +154,6 @@ struct Shared {
     known: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    kept: HashMap<VersionId, Kept>,
-    /// Of all values that are kept.
-    bytes: usize,
-    /// Changes are heard: what is kept is true.
-    is_heard: bool,
-    /// Counts uses, to tell which was used longest ago.
-    uses: u64,
-    /// Counts changes: what was read before one must not be kept after it.
-    changes: u64,
-}
-
-#[derive(Debug)]
-struct Kept {
-    account: AccountId,
-    namespace: NamespaceId,
-    secrets: Arc<Declared>,
-    used: u64,
-}
-
 impl Secrets {
     #[must_use]
     pub fn new(database: Database, vault: Vault) -> Self {
@@ -243,24 +223,13 @@ impl Secrets {
 
     /// A namespace has other secrets. Gives the versions whose own may be among them.
     pub fn forget(&self, namespace: NamespaceId) -> Vec<VersionId> {
-        let mut known = self.known();
-        known.changes += 1;
-        let of_it = known.kept.iter();
-        let of_it = of_it.filter(|(_, kept)| kept.namespace == namespace);
-        let gone: Vec<VersionId> = of_it.map(|(version, _)| *version).collect();
-        for version in &gone {
-            known.remove(*version);
-        }
-        gone
+        self.known().forget(namespace)
     }
 
     /// Changes are heard from here on, and some may have been missed.
     pub fn heard(&self) {
-        let mut known = self.known();
-        known.kept.clear();
-        known.bytes = 0;
-        known.changes += 1;
-        known.is_heard = true;
+        self.known().forget_all();
+        self.known().is_heard = true;
     }
 
     /// Changes may go unheard.
@@ -273,61 +242,16 @@ impl Secrets {
     }
 }
 
-impl Known {
-    fn used(&mut self, wanted: &Wanted<'_>) -> Option<Arc<Declared>> {
-        self.uses += 1;
-        let kept = self.kept.get_mut(&wanted.version)?;
-        // Never another account's, whatever an entry says.
-        if (kept.account, kept.namespace) != (wanted.account, wanted.namespace) {
-            return None;
-        }
-        kept.used = self.uses;
-        Some(kept.secrets.clone())
-    }
-
-    /// Keeps what was read, unless something changed since `changes`.
-    fn keep(&mut self, wanted: &Wanted<'_>, changes: u64, secrets: Arc<Declared>) {
-        if self.changes != changes {
-            return;
-        }
-        self.remove(wanted.version);
-        let bytes = secrets.environment.bytes();
-        while self.kept.len() >= KEPT || self.bytes + bytes > limits::SECRETS_KEPT_BYTES {
-            let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used);
-            let Some(oldest) = oldest.map(|(version, _)| *version) else {
-                return;
-            };
-            self.remove(oldest);
-        }
-        self.bytes += bytes;
-        let kept = Kept {
-            account: wanted.account,
-            namespace: wanted.namespace,
-            secrets,
-            used: self.uses,
-        };
-        self.kept.insert(wanted.version, kept);
-    }
-
-    fn remove(&mut self, version: VersionId) {
-        if let Some(kept) = self.kept.remove(&version) {
-            self.bytes -= kept.secrets.environment.bytes();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use common::clock::ManualClock;
-
     use super::*;
 
-    fn map(values: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pub(super) fn map(values: &[(&str, &str)]) -> BTreeMap<String, String> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         values.iter().map(owned).collect()
     }
 
-    fn declared() -> DeclaredEnv {
+    pub(super) fn declared() -> DeclaredEnv {
         DeclaredEnv {
             required: vec!["TOKEN".to_owned(), "KEY".to_owned()],
             optional: vec!["MODE".to_owned()],
@@ -353,65 +277,5 @@ mod tests {
         let text = format!("namespace {STAND_IN}");
         let shown = environment.mask().text(text.as_bytes()).into_owned();
         assert_eq!(shown, format!("*** {STAND_IN}").into_bytes());
-    }
-
-    #[test]
-    fn what_was_read_before_a_change_is_not_kept_after_it_and_no_more_than_may_be() {
-        let clock = ManualClock::at("2026-03-01T00:00:00Z");
-        let declared = declared();
-        let wanted = |version| Wanted {
-            account: AccountId::new(&clock),
-            namespace: NamespaceId::new(&clock),
-            version,
-            declared: &declared,
-        };
-        let mut known = Known::default();
-        let first = wanted(VersionId::new(&clock));
-        known.changes += 1;
-        known.keep(&first, 0, Arc::default());
-        assert!(known.used(&first).is_none());
-        for _ in 0..=KEPT {
-            known.keep(&wanted(VersionId::new(&clock)), 1, Arc::default());
-        }
-        assert_eq!(known.kept.len(), KEPT);
-        known.keep(&first, 1, Arc::default());
-        assert!(known.used(&first).is_some());
-        let other = Wanted {
-            account: AccountId::new(&clock),
-            ..first
-        };
-        assert!(known.used(&other).is_none());
-    }
-
-    #[test]
-    fn no_more_bytes_are_kept_than_may_be() {
-        let clock = ManualClock::at("2026-03-01T00:00:00Z");
-        let declared = declared();
-        let mut known = Known::default();
-        let wanted = || Wanted {
-            account: AccountId::new(&clock),
-            namespace: NamespaceId::new(&clock),
-            version: VersionId::new(&clock),
-            declared: &declared,
-        };
-        let quarter = "x".repeat(limits::SECRETS_KEPT_BYTES / 4);
-        let secrets = Arc::new(Declared::new(map(&[("TOKEN", &quarter)])));
-        let all: Vec<_> = (0..5).map(|_| wanted()).collect();
-        for wanted in &all {
-            known.used(wanted);
-            known.keep(wanted, 0, secrets.clone());
-            known.keep(wanted, 0, secrets.clone());
-        }
-        assert_eq!(
-            (known.kept.len(), known.bytes),
-            (4, limits::SECRETS_KEPT_BYTES)
-        );
-        assert!(known.used(&all[0]).is_none());
-        let larger = Arc::new(Declared::new(map(&[(
-            "TOKEN",
-            &"x".repeat(limits::SECRETS_KEPT_BYTES + 1),
-        )])));
-        known.keep(&all[0], 0, larger);
-        assert_eq!((known.kept.len(), known.bytes), (0, 0));
     }
 }
