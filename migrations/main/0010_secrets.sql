@@ -55,7 +55,7 @@ end
 $$;
 comment on function forget_env is 'Trigger: no environment value stays in a row that has ended';
 revoke all on function forget_env() from public;
-create trigger forget_env before insert or update on executions
+create trigger forget_env before update on executions
     for each row when (new.finished_at is not null and new.env is not null)
     execute function forget_env();
 comment on column executions.env is

@@ -72,3 +72,22 @@ async fn a_row_that_is_final_from_the_start_never_had_them() {
     record.recorder.run_once().await.unwrap();
     assert_eq!(kept(&record, id).await, ("succeeded".to_owned(), None));
 }
+
+#[tokio::test]
+async fn whoever_ends_a_row_erases_them() {
+    let record = Record::fresh().await;
+    let id = record.ended(None).await.id;
+    let accept = Accept {
+        id,
+        generation: record.generation,
+        entry: entry(&record),
+        key: None,
+    };
+    commit(&record, accept).await;
+    // As a release ends it that doesn't know of them.
+    let sql = "update executions set state = 'cancelled', error_code = 'cancelled',
+        finished_at = now() where id = $1";
+    let owner = record.owner().await;
+    owner.execute(sql, &[&id.uuid()]).await.unwrap();
+    assert_eq!(kept(&record, id).await, ("cancelled".to_owned(), None));
+}
