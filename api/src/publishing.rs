@@ -103,7 +103,20 @@ pub(crate) async fn publish(
                 let is_single = draft.source.as_single().is_some();
                 return Err(take_back(app, account, &version, is_single).await?);
             }
-            _ => return Ok(Done { created, version }),
+            _ => {
+                // Its function may have been deleted meanwhile.
+                let (function, number) = (version.function, version.number);
+                let client = app.database.client().await.or_away()?;
+                let there = versions::by_number(&client, account, function, number);
+                let there = there
+                    .await
+                    .or_away()?
+                    .ok_or(Problem::NotFound("function"))?;
+                return Ok(Done {
+                    created,
+                    version: there,
+                });
+            }
         }
     }
 }

@@ -55,12 +55,40 @@ fn normalised(text: &str) -> Result<String, String> {
 /// spaces. What they mean is the resolver's to say, in its sandbox; the library that would
 /// say it here keeps each marker it has seen for ever.
 fn plain_marker(marker: &str) -> Option<String> {
+    const WORDS: [&str; 16] = [
+        "and",
+        "or",
+        "in",
+        "not",
+        "extra",
+        "os_name",
+        "sys_platform",
+        "platform_machine",
+        "platform_python_implementation",
+        "platform_release",
+        "platform_system",
+        "platform_version",
+        "python_version",
+        "python_full_version",
+        "implementation_name",
+        "implementation_version",
+    ];
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-+*!<>=~(), '\"".contains(&byte);
     let words: Vec<&str> = marker.split_whitespace().collect();
     let marker = words.join(" ");
     let quotes = |quote| marker.matches(quote).count();
     let is_whole = quotes('\'') % 2 == 0 && quotes('"') % 2 == 0 && quotes('\'') + quotes('"') > 0;
-    (is_whole && marker.bytes().all(is_plain)).then_some(marker)
+    let bare: String = marker
+        .split('"')
+        .step_by(2)
+        .flat_map(|part| part.split('\'').step_by(2))
+        .fold(String::new(), |all, part| all + part + " ");
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '.';
+    let mut words = bare
+        .split(|letter| !is_word(letter))
+        .filter(|word| !word.is_empty());
+    let is_known = words.all(|word| WORDS.contains(&word));
+    (is_whole && is_known && marker.bytes().all(is_plain)).then_some(marker)
 }
 
 #[cfg(test)]
@@ -105,6 +133,13 @@ mod tests {
     }
 
     #[test]
+    fn every_part_of_a_marker_is_passed_on() {
+        let marker = "(python_version<'4' and os_name not in \"x y\") or extra == 'a-b'";
+        let (taken, _) = taken(&json!([format!("six;{marker}")]));
+        assert_eq!(taken, [format!("six ; {marker}")]);
+    }
+
+    #[test]
     fn what_is_no_name_is_refused_at_its_place() {
         for wrong in [
             "--index-url http://127.0.0.1/",
@@ -124,6 +159,8 @@ mod tests {
             "six==",
             "six; os_name ==",
             "six; os_name == 'x",
+            "six; bogus == '1'",
+            "six; os_name == 'x' xor os_name == 'y'",
             "six; os_name == \"x' #\"",
             "six; os_name == 'x' --hash=sha256:aa # \\",
             "six; os_name == 'x' # y",

@@ -1,8 +1,9 @@
 //! Namespaces, functions and their versions.
 
+use common::testing::wait_until;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Home};
+use crate::support::{BOUND, Client, Home};
 
 #[tokio::test]
 async fn a_namespace_is_made_shown_described_and_deleted() {
@@ -215,6 +216,32 @@ async fn packages_are_shown_as_asked_for_and_as_resolved_and_restored_as_they_we
     let reply = tenant.program.post(&asked, &json!({})).await;
     let told = reply.must_tell(409, "version_broken")["detail"].to_string();
     assert!(told.contains("absent was not found"), "{told}");
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn who_publishes_what_is_deleted_while_it_is_built_is_told() {
+    let home = Home::new().await;
+    let tenant = home.tenant("t").await;
+    let path = tenant.function("f");
+    let body = json!({"code": "say 1"});
+    let publish = tenant.program.put(&path, &body);
+    let delete = async {
+        wait_until("the function is there", BOUND, async || {
+            let shown = tenant.program.get(&path).await;
+            if shown.status == 200 {
+                Ok(())
+            } else {
+                Err(shown.status)
+            }
+        })
+        .await;
+        tenant.program.delete(&path).await.must_be(204);
+        // Nothing builds before.
+        home.worker();
+    };
+    let (published, ()) = tokio::join!(publish, delete);
+    published.must_tell(404, "not_found");
     home.stop().await;
 }
 

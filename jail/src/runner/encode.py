@@ -263,9 +263,10 @@ def by_class(value, kind, depth):
             return simple(value.model_dump(mode="json", by_alias=True), depth)
         if name == "collections.abc.Mapping":
             return members(value.items(), depth)
-        if name == "pandas.core.frame.DataFrame":
+        # The longer names are those before pandas 3.
+        if name in ("pandas.DataFrame", "pandas.core.frame.DataFrame"):
             return items(value.to_dict(orient="records"), depth)
-        if name == "pandas.core.series.Series":
+        if name in ("pandas.Series", "pandas.core.series.Series"):
             return items(value.tolist(), depth)
     fields = getattr(kind, "__dataclass_fields__", None)
     if fields is not None:

@@ -35,7 +35,7 @@ def main():
     fit = LinearRegression().fit([[0], [1], [2]], [1, 3, 5])
     return {
         'numpy': np.linalg.solve(np.array([[2.0, 0], [0, 4]]), np.array([2.0, 8])),
-        'pandas': frame.groupby('k')['v'].sum().to_dict(),
+        'pandas': [frame.groupby('k')['v'].sum().to_dict(), frame, frame['v']],
         'polars': pl.DataFrame({'v': [1, 2, 3]}).select(pl.col('v').sum()).item(),
         'scipy': round(optimize.brentq(lambda x: x * x - 4, 0, 5), 6),
         'sklearn': round(float(fit.predict([[3]])[0]), 6),
@@ -44,7 +44,7 @@ def main():
     let asked = ["numpy", "pandas", "polars", "scipy", "scikit-learn"];
     assert_eq!(
         call(&rig, &asked, code).await,
-        r#"{"numpy":[1.0,2.0],"pandas":{"a":4,"b":2},"polars":6,"scipy":2.0,"sklearn":7.0}"#
+        r#"{"numpy":[1.0,2.0],"pandas":[{"a":4,"b":2},[{"k":"a","v":1},{"k":"b","v":2},{"k":"a","v":3}],[1,2,3]],"polars":6,"scipy":2.0,"sklearn":7.0}"#
     );
 }
 
