@@ -93,7 +93,8 @@ pub(crate) async fn publish(
     let deadline = Instant::now() + limits::BUILD_WAIT;
     loop {
         let client = app.database.client().await.or_away()?;
-        let found = versions::find(&client, account, id).await.or_away()?;
+        // None where it is deleted meanwhile.
+        let found = versions::live(&client, account, id).await.or_away()?;
         drop(client);
         let version = found.ok_or(Problem::NotFound("function"))?;
         app.targets.forget_function(version.function);
@@ -103,20 +104,7 @@ pub(crate) async fn publish(
                 let is_single = draft.source.as_single().is_some();
                 return Err(take_back(app, account, &version, is_single).await?);
             }
-            _ => {
-                // Its function may have been deleted meanwhile.
-                let (function, number) = (version.function, version.number);
-                let client = app.database.client().await.or_away()?;
-                let there = versions::by_number(&client, account, function, number);
-                let there = there
-                    .await
-                    .or_away()?
-                    .ok_or(Problem::NotFound("function"))?;
-                return Ok(Done {
-                    created,
-                    version: there,
-                });
-            }
+            _ => return Ok(Done { created, version }),
         }
     }
 }

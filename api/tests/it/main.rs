@@ -16,4 +16,5 @@ mod schemas;
 mod secrets;
 mod support;
 mod unauthorised;
+mod versions;
 mod waiting;

@@ -147,6 +147,9 @@ pub(super) use columns;
 statements! {
     FIND = concat!("select ", columns!(), " from versions v
         where v.account_id = $1 and v.id = $2");
+    LIVE = concat!("select ", columns!(), " from versions v
+        join functions f on f.id = v.function_id
+        where v.account_id = $1 and v.id = $2 and f.deleted_at is null");
     BY_NUMBER = concat!("select ", columns!(), " from versions v
         join functions f on f.id = v.function_id
         where v.account_id = $1 and v.function_id = $2 and v.number = $3 and f.deleted_at is null");
@@ -184,6 +187,21 @@ pub async fn find(
     version: VersionId,
 ) -> Result<Option<Version>, DbError> {
     let row = FIND
+        .row(client, &[&account.uuid(), &version.uuid()])
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// By id, unless its function was deleted.
+///
+/// # Errors
+/// Where PostgreSQL does not answer.
+pub async fn live(
+    client: &impl GenericClient,
+    account: AccountId,
+    version: VersionId,
+) -> Result<Option<Version>, DbError> {
+    let row = LIVE
         .row(client, &[&account.uuid(), &version.uuid()])
         .await?;
     row.as_ref().map(read).transpose()

@@ -1,54 +1,16 @@
 //! Versions become ready, or broken with a reason.
 
-use common::db::versions::{self, BrokenKind, EntryPoint, SingleUse, Status, Version};
+use common::db::versions::{self, BrokenKind, DeclaredEnv, EntryPoint, SingleUse, Status};
 use common::execution::{ErrorCode, FinalState};
-use common::ids::{AccountId, VersionId};
 use common::source::Source;
-use common::testing::given::{self, Tenant};
-use common::testing::{Role, wait_until};
+use common::testing::Role;
+use common::testing::given::Tenant;
 use common::vault::Purpose;
 
 use crate::rig::{BOUND, Rig};
 
 async fn publish(rig: &Rig, code: &str) -> Tenant {
-    let (account, user) = given::account(&rig.database).await;
-    let (namespace, namespace_name) = given::namespace(&rig.database, account).await;
-    let name = "f".parse().unwrap();
-    let place = (account, namespace);
-    let (function, version) = given::building(&rig.database, place, &name, code).await;
-    Tenant {
-        account,
-        user,
-        namespace,
-        namespace_name,
-        function,
-        function_name: name,
-        version,
-    }
-}
-
-async fn built(rig: &Rig, account: AccountId, version: VersionId) -> Version {
-    let database = rig.database.connect(Role::Api);
-    wait_until("the version is built", BOUND, async || {
-        let client = database.client().await.unwrap();
-        let found = versions::find(&client, account, version)
-            .await
-            .unwrap()
-            .unwrap();
-        if found.status == Status::Building {
-            return Err("building");
-        }
-        Ok(found)
-    })
-    .await
-}
-
-/// Why it is broken, as it is stored.
-async fn reason(rig: &Rig, tenant: &Tenant, version: Version) -> serde_json::Value {
-    let sealed = version.reason.unwrap();
-    let place = (Purpose::Reason, tenant.version.uuid());
-    let text = rig.vault.open(tenant.account, place.0, place.1, &sealed);
-    serde_json::from_slice(&text.await.unwrap()).unwrap()
+    rig.publish(code, &[], &DeclaredEnv::default()).await
 }
 
 /// Several files as they are stored.
@@ -74,7 +36,7 @@ async fn several_files_are_built_and_called_together() {
         ("pkg/word.txt", "ahoy "),
     ]);
     let tenant = publish(&rig, &code).await;
-    let version = built(&rig, tenant.account, tenant.version).await;
+    let version = rig.built(&tenant, BOUND).await;
     assert_eq!(version.status, Status::Ready);
     let outcome = rig.call(&tenant, r#"{"name": "you"}"#).await;
     assert_eq!(outcome.output.as_deref(), Some(r#""ahoy you""#));
@@ -96,7 +58,7 @@ async fn what_an_import_leaves_is_told_with_the_version() {
         ),
     ] {
         let tenant = publish(&rig, code).await;
-        let version = built(&rig, tenant.account, tenant.version).await;
+        let version = rig.built(&tenant, BOUND).await;
         assert_eq!(
             (version.status, version.single_use),
             (Status::Ready, left),
@@ -114,9 +76,9 @@ async fn a_syntax_error_names_its_file() {
         ("helpers.py", "x = 1\ndef ("),
     ]);
     let tenant = publish(&rig, &code).await;
-    let version = built(&rig, tenant.account, tenant.version).await;
+    let version = rig.built(&tenant, BOUND).await;
     assert_eq!(version.broken_kind, Some(BrokenKind::Syntax));
-    let reason = reason(&rig, &tenant, version).await;
+    let reason = rig.reason(&tenant, version).await;
     assert_eq!(
         (&reason["file"], &reason["line"]),
         (&"helpers.py".into(), &2.into())
@@ -130,7 +92,7 @@ async fn a_version_is_described_by_importing_it() {
     let code =
         "def main(n: int, label: str = 'x') -> int:\n    '''Adds one.'''\n    return n + 1\n";
     let tenant = publish(&rig, code).await;
-    let version = built(&rig, tenant.account, tenant.version).await;
+    let version = rig.built(&tenant, BOUND).await;
     assert_eq!(version.status, Status::Ready);
     assert_eq!(version.entry_point, Some(EntryPoint::Main));
     let schema: serde_json::Value = serde_json::from_str(&version.input_schema.unwrap()).unwrap();
@@ -155,10 +117,10 @@ async fn a_syntax_error_is_told_with_its_place() {
     let rig = Rig::new().await;
     let _worker = rig.worker(&[]).await;
     let tenant = publish(&rig, "x = 1\ndef main(:\n    pass\n").await;
-    let version = built(&rig, tenant.account, tenant.version).await;
+    let version = rig.built(&tenant, BOUND).await;
     assert_eq!(version.status, Status::Broken);
     assert_eq!(version.broken_kind, Some(BrokenKind::Syntax));
-    let reason = reason(&rig, &tenant, version).await;
+    let reason = rig.reason(&tenant, version).await;
     assert_eq!(reason["line"], 2, "{reason}");
 }
 
@@ -171,7 +133,7 @@ async fn a_version_that_cannot_be_imported_answers_so() {
         "print('importing')\nimport no_such_module\ndef main(): pass\n",
     )
     .await;
-    let version = built(&rig, tenant.account, tenant.version).await;
+    let version = rig.built(&tenant, BOUND).await;
     assert_eq!(version.status, Status::Ready);
     assert_eq!(version.broken_kind, Some(BrokenKind::Import));
     let client = rig.database.connect(Role::Api).client().await.unwrap();

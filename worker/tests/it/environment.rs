@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use common::clock::{Clock as _, SystemClock};
 use common::db::secrets::{self, NewSecret};
-use common::db::versions::{self, DeclaredEnv, Status, Version};
+use common::db::versions::{self, DeclaredEnv, Status};
 use common::execution::{ErrorCode, FinalState, State};
 use common::ids::SecretId;
-use common::testing::given::{self, Tenant};
+use common::testing::given::Tenant;
 use common::testing::{Role, search, wait_until};
 use common::vault::Purpose;
 
@@ -49,26 +49,6 @@ fn declared(required: &[&str], optional: &[&str]) -> DeclaredEnv {
 }
 
 impl Rig {
-    /// A function that declares values, published and not yet built.
-    async fn publish(&self, code: &str, env: &DeclaredEnv) -> Tenant {
-        let (account, user) = given::account(&self.database).await;
-        let (namespace, namespace_name) = given::namespace(&self.database, account).await;
-        let function_name = "f".parse().unwrap();
-        let place = (account, namespace);
-        let what: (&str, &[&str], _) = (code, &[], env);
-        let declaring = given::declaring(&self.database, place, &function_name, what);
-        let (function, version) = declaring.await;
-        Tenant {
-            account,
-            user,
-            namespace,
-            namespace_name,
-            function,
-            function_name,
-            version,
-        }
-    }
-
     async fn set(&self, tenant: &Tenant, name: &str, value: &str) {
         let id = SecretId::new(&SystemClock);
         let sealed = self
@@ -87,20 +67,6 @@ impl Rig {
         secrets::set(&mut client, tenant.account, &new)
             .await
             .unwrap();
-    }
-
-    async fn built(&self, tenant: &Tenant) -> Version {
-        let database = self.database.connect(Role::Api);
-        wait_until("the version is built", BOUND, async || {
-            let client = database.client().await.unwrap();
-            let found = versions::find(&client, tenant.account, tenant.version).await;
-            let found = found.unwrap().unwrap();
-            if found.status == Status::Building {
-                return Err("building");
-            }
-            Ok(found)
-        })
-        .await
     }
 
     async fn call_with(&self, tenant: &Tenant, input: &str, env: Option<&str>) -> Outcome {
@@ -129,13 +95,13 @@ fn sum(text: &str) -> u32 {
 async fn a_value_reaches_the_code_and_nothing_that_comes_out_or_is_kept() {
     let rig = Rig::new().await;
     let worker = rig.worker(&[("PATCHBAY_LOG", "trace")]).await;
-    let of_namespace = rig.publish(TELLS, &declared(&["TOKEN"], &[])).await;
+    let of_namespace = rig.publish(TELLS, &[], &declared(&["TOKEN"], &[])).await;
     rig.set(&of_namespace, "TOKEN", TOKEN).await;
-    let of_call = rig.publish(TELLS, &declared(&[], &["TOKEN"])).await;
+    let of_call = rig.publish(TELLS, &[], &declared(&[], &["TOKEN"])).await;
     let own = serde_json::json!({ "TOKEN": TOKEN }).to_string();
     let mut all = String::new();
     for (tenant, env) in [(&of_namespace, None), (&of_call, Some(own.as_str()))] {
-        rig.built(tenant).await;
+        rig.built(tenant, BOUND).await;
         let told = rig.call_with(tenant, r#"{"how": "return"}"#, env).await;
         let output = told.output.as_deref();
         assert_eq!(output, Some(r#"{"token":"***","***":["\"***\""]}"#));
@@ -168,13 +134,13 @@ async fn a_changed_secret_is_seen_and_one_tenant_s_is_never_another_s() {
     let _worker = rig.worker(&[]).await;
     let code = "import os\ndef main(): return len(os.environ['TOKEN'])";
     let (one, other) = (
-        rig.publish(code, &declared(&["TOKEN"], &[])).await,
-        rig.publish(code, &declared(&["TOKEN"], &[])).await,
+        rig.publish(code, &[], &declared(&["TOKEN"], &[])).await,
+        rig.publish(code, &[], &declared(&["TOKEN"], &[])).await,
     );
     rig.set(&one, "TOKEN", "1").await;
     rig.set(&other, "TOKEN", "22").await;
     for tenant in [&one, &other] {
-        assert_eq!(rig.built(tenant).await.import_env, [""; 0]);
+        assert_eq!(rig.built(tenant, BOUND).await.import_env, [""; 0]);
     }
     assert_eq!(rig.call(&one, "{}").await.output.as_deref(), Some("1"));
     assert_eq!(rig.call(&other, "{}").await.output.as_deref(), Some("2"));
@@ -198,10 +164,12 @@ async fn a_changed_secret_is_seen_and_one_tenant_s_is_never_another_s() {
 #[tokio::test]
 async fn a_version_that_reads_a_secret_at_its_import_serves_calls_of_the_same_value() {
     let rig = Rig::new().await;
-    let tenant = rig.publish(READS, &declared(&["TOKEN"], &["OTHER"])).await;
+    let tenant = rig
+        .publish(READS, &[], &declared(&["TOKEN"], &["OTHER"]))
+        .await;
     rig.set(&tenant, "TOKEN", "first value").await;
     let _worker = rig.worker(&[]).await;
-    let version = rig.built(&tenant).await;
+    let version = rig.built(&tenant, BOUND).await;
     assert_eq!((version.status, version.broken_kind), (Status::Ready, None));
     assert_eq!(version.import_env, ["TOKEN"]);
     let first = rig.seen(&tenant, None).await;
@@ -230,8 +198,8 @@ async fn a_version_that_reads_a_secret_at_its_import_serves_calls_of_the_same_va
 async fn a_version_that_reads_a_call_s_own_value_at_its_import_has_a_sandbox_for_each() {
     let rig = Rig::new().await;
     let _worker = rig.worker(&[]).await;
-    let tenant = rig.publish(READS, &declared(&["TOKEN"], &[])).await;
-    assert_eq!(rig.built(&tenant).await.import_env, ["TOKEN"]);
+    let tenant = rig.publish(READS, &[], &declared(&["TOKEN"], &[])).await;
+    assert_eq!(rig.built(&tenant, BOUND).await.import_env, ["TOKEN"]);
     let mut templates = Vec::new();
     for value in ["caller one", "caller two", "caller two"] {
         let own = serde_json::json!({ "TOKEN": value }).to_string();
@@ -248,8 +216,8 @@ async fn an_import_that_fails_for_want_of_a_value_succeeds_with_it() {
     let rig = Rig::new().await;
     let _worker = rig.worker(&[]).await;
     let code = "import os\nif os.environ['TOKEN'] != 'the right one': raise ValueError('not ' + os.environ['TOKEN'])\ndef main(): return 'in'";
-    let tenant = rig.publish(code, &declared(&["TOKEN"], &[])).await;
-    let version = rig.built(&tenant).await;
+    let tenant = rig.publish(code, &[], &declared(&["TOKEN"], &[])).await;
+    let version = rig.built(&tenant, BOUND).await;
     assert_eq!((version.status, version.broken_kind), (Status::Ready, None));
     let client = rig.database.connect(Role::Api).client().await.unwrap();
     let log = versions::import_log(&client, tenant.account, tenant.version).await;
@@ -276,9 +244,9 @@ async fn an_import_that_fails_for_want_of_a_value_succeeds_with_it() {
 async fn a_value_that_was_deleted_meanwhile_ends_the_execution_before_it_runs() {
     let rig = Rig::new().await;
     let code = "import os\nprint('imported')\ndef main(): return os.environ.get('TOKEN')";
-    let tenant = rig.publish(code, &declared(&["TOKEN"], &[])).await;
+    let tenant = rig.publish(code, &[], &declared(&["TOKEN"], &[])).await;
     let _worker = rig.worker(&[]).await;
-    rig.built(&tenant).await;
+    rig.built(&tenant, BOUND).await;
     let outcome = rig.call(&tenant, "{}").await;
     assert_eq!(outcome.state(), FinalState::Failed);
     let failure = outcome.error.unwrap();
@@ -293,8 +261,8 @@ async fn a_call_s_own_values_survive_the_loss_of_redis() {
     let _scheduler = Scheduler::start(&rig);
     let _worker = rig.worker(&[]).await;
     let code = "import os, time\ndef main(seconds):\n    time.sleep(seconds)\n    return len(os.environ['TOKEN'])";
-    let tenant = rig.publish(code, &declared(&["TOKEN"], &[])).await;
-    rig.built(&tenant).await;
+    let tenant = rig.publish(code, &[], &declared(&["TOKEN"], &[])).await;
+    rig.built(&tenant, BOUND).await;
     let ask = Ask {
         input: r#"{"seconds": 2}"#,
         env: Some(r#"{"TOKEN": "twelve chars"}"#),
@@ -314,8 +282,8 @@ async fn a_call_s_own_values_survive_a_lost_worker() {
     let rig = Rig::new().await;
     let mut first = rig.worker(&[]).await;
     let code = "import os, time\ndef main(seconds):\n    time.sleep(seconds)\n    return len(os.environ['TOKEN'])";
-    let tenant = rig.publish(code, &declared(&["TOKEN"], &[])).await;
-    rig.built(&tenant).await;
+    let tenant = rig.publish(code, &[], &declared(&["TOKEN"], &[])).await;
+    rig.built(&tenant, BOUND).await;
     let ask = Ask {
         input: r#"{"seconds": 2}"#,
         env: Some(r#"{"TOKEN": "twelve chars"}"#),

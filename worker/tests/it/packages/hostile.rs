@@ -121,6 +121,11 @@ async fn an_endless_answer_ends_by_its_bytes_or_by_the_time() {
     assert_eq!(told, "the packages take more than 32 MiB");
     let told = world.broken("flood").await;
     assert_eq!(told, "more than 256 MiB were downloaded");
+    let told = world.broken("many").await;
+    assert_eq!(
+        told,
+        "the list of packages with their hashes is longer than 2 MiB"
+    );
     let told = world.broken("slow").await;
     assert!(told.contains("longer than 8 s"), "{told}");
     world.still_works().await;

@@ -75,6 +75,11 @@ class Index(http.server.BaseHTTPRequestHandler):
         parts = self.path.strip("/").split("/")
         if self.path.endswith(".metadata"):
             return self.answer(200, f"Metadata-Version: 2.1\nName: {parts[1]}\nVersion: 1.0\n".encode())
+        if parts == ["simple", "many"]:
+            names = [f"many-1.0-{n}-py3-none-any.whl" for n in range(30_000)]
+            told = 'data-core-metadata="true"'
+            links = (f'<a href="/files/many/{n}#sha256={i:064x}" {told}>{n}</a>' for i, n in enumerate(names))
+            return self.answer(200, "\n".join(links).encode(), "text/html")
         if parts == ["simple", "flood"]:
             return self.flood(b"<!-- -->" * 100_000)
         if parts[0] == "simple" and len(parts) == 2 and parts[1] in WHEELS:

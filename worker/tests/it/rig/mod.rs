@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::clock::{Clock as _, SystemClock};
 use common::db::executions;
+use common::db::versions::{self, DeclaredEnv, Status, Version};
 use common::entry::Entry;
 use common::execution::{Failure, FinalState, Lane, Logs, SealedOutcome, State};
 use common::ids::ExecutionId;
@@ -99,6 +100,55 @@ impl Rig {
             function_name,
             version,
         }
+    }
+
+    /// A function published and not yet built.
+    pub(crate) async fn publish(
+        &self,
+        code: &str,
+        requirements: &[&str],
+        env: &DeclaredEnv,
+    ) -> Tenant {
+        let (account, user) = given::account(&self.database).await;
+        let (namespace, namespace_name) = given::namespace(&self.database, account).await;
+        let function_name = "f".parse().unwrap();
+        let place = (account, namespace);
+        let what = (code, requirements, env);
+        let declaring = given::declaring(&self.database, place, &function_name, what);
+        let (function, version) = declaring.await;
+        Tenant {
+            account,
+            user,
+            namespace,
+            namespace_name,
+            function,
+            function_name,
+            version,
+        }
+    }
+
+    /// Waits until a worker has built the version.
+    pub(crate) async fn built(&self, tenant: &Tenant, patience: Duration) -> Version {
+        let database = self.database.connect(Role::Api);
+        wait_until("the version is built", patience, async || {
+            let client = database.client().await.unwrap();
+            let found = versions::find(&client, tenant.account, tenant.version).await;
+            let found = found.unwrap().unwrap();
+            if found.status == Status::Building {
+                return Err("building");
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Why a version is broken, as it is stored.
+    pub(crate) async fn reason(&self, tenant: &Tenant, version: Version) -> serde_json::Value {
+        let (sealed, id) = (version.reason.unwrap(), tenant.version.uuid());
+        let opened = self
+            .vault
+            .open(tenant.account, Purpose::Reason, id, &sealed);
+        serde_json::from_slice(&opened.await.unwrap()).unwrap()
     }
 
     /// Accepts an execution, as an api does.
