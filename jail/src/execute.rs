@@ -20,7 +20,7 @@ use crate::limits::{FAILURE_BYTES, LOG_DRAIN_BYTES, SETTLE};
 use crate::live::Live;
 use crate::look::Look;
 use crate::mask::Mask;
-use crate::outcome::Done;
+use crate::outcome::{Done, Failure, FailureCode};
 use crate::sandbox::{Request, Sandbox, SandboxError};
 use crate::settle::{Answered, Next};
 
@@ -114,7 +114,7 @@ impl Sandbox {
         let evidence = self.evidence(&before, reason, &request)?;
         let mut done = self.conclude(channel, &before, &evidence, duration)?;
         done.result = match done.result {
-            Ok(result) => Ok(covered(mask, result).await?),
+            Ok(result) => covered(mask, result).await,
             Err(failure) => Err(failure.masked(&mask)),
         };
         Ok(done)
@@ -313,16 +313,19 @@ fn order(request: &Request<'_>) -> io::Result<Vec<u8>> {
     Ok(frame(Kind::Request, begins as u64, &parts))
 }
 
-/// The result with values covered; a long one elsewhere, for others run on this thread.
-async fn covered(mask: Mask, result: Vec<u8>) -> Result<Vec<u8>, SandboxError> {
+/// The result with values covered; a long one elsewhere, for others run on this thread. The
+/// code has run: where that came to nothing it has no result, and does not run again.
+async fn covered(mask: Mask, result: Vec<u8>) -> Result<Vec<u8>, Failure> {
     const LONG: usize = 16 << 10;
     if mask.is_empty() || result.len() <= LONG {
         return Ok(mask.json(result));
     }
     let covering = tokio::task::spawn_blocking(move || mask.json(result));
-    covering
-        .await
-        .map_err(|error| SandboxError::Channel(io::Error::other(error)))
+    covering.await.map_err(|error| {
+        tracing::error!(error = %error, "a result could not be looked through");
+        let text = "the result could not be looked through for secrets";
+        Failure::new(FailureCode::Killed, text)
+    })
 }
 
 /// The template's word about a process that has ended.
