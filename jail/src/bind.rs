@@ -18,6 +18,7 @@ use self::answer::Answer;
 
 use crate::channel;
 use crate::control::ControlError;
+use crate::egress;
 use crate::frame::Kind;
 use crate::host::{Furniture, Scratch};
 use crate::limits::{BASE_BYTES, BASE_PIDS, BOUND_BYTES, IMPORT_LOG_BYTES, Limits, TEMPLATE_BYTES};
@@ -50,6 +51,8 @@ struct Order<'a> {
     code: &'a Code,
     /// Packages are at `/layer`.
     layer: bool,
+    /// Address of the proxy, where the version names hosts.
+    proxy: Option<&'a str>,
     environment: BTreeMap<&'a str, &'a str>,
     watched: &'a [String],
     settings: Settings,
@@ -83,6 +86,9 @@ impl GenericSandbox {
         };
         if let Some(why) = single_use {
             tracing::debug!(?why, "a version gets a sandbox for each execution");
+        }
+        if jail.way.is_none() {
+            open_way(&mut jail).await?;
         }
         let group = &jail.remains()?.group;
         let file_cache = group.file_cache();
@@ -182,10 +188,15 @@ async fn import(
 ) -> Result<Result<Answer, Failure>, SandboxError> {
     check_names(code)?;
     set_limits(jail, limits).await?;
+    if jail.host.profile().egress.first {
+        open_way(jail).await?;
+    }
+    let proxy = format!("http://127.0.0.1:{}", egress::PORT);
     let profile = jail.host.profile();
     let order = Order {
         code,
         layer: jail.layer.is_some(),
+        proxy: jail.network.is_some().then_some(&*proxy),
         environment: jail.imported_with.environment.values().collect(),
         watched: &jail.imported_with.watched,
         settings: Settings {
@@ -234,6 +245,17 @@ async fn import(
             Err(error) => failed(format!("the import disturbed its sandbox: {error}")),
         },
     }
+}
+
+/// Its listener is there before any code of the version, which could take the port.
+async fn open_way(jail: &mut Jail) -> Result<(), SandboxError> {
+    let Some(network) = jail.network.clone() else {
+        return Ok(());
+    };
+    let first = jail.killer.try_clone().map_err(SandboxError::Channel)?;
+    let listener = jail.host.visitor().listen(first, egress::PORT).await?;
+    jail.way = Some(jail.host.egress()?.open(listener, network)?);
+    Ok(())
 }
 
 /// The template's answer, taking in what it prints meanwhile.

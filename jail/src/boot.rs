@@ -108,6 +108,8 @@ pub(crate) async fn greet(host: &Host, started: Started) -> Result<GenericSandbo
             remains: Some(remains),
             layer: None,
             imported_with: ImportedWith::default(),
+            network: None,
+            way: None,
         })),
         (Err(error), _) | (_, Err(error)) => {
             unborn.remains = Some(remains);

@@ -14,6 +14,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::cgroup::{Counters, Group};
 use crate::channel::{Capture, Channel};
 use crate::control::ControlError;
+use crate::egress::Traffic;
 use crate::frame::{DIRTY, ENDED_BYTES, HEADER, Header, Kind, frame};
 use crate::judge::{Ended, Evidence, Reason, judge};
 use crate::limits::{FAILURE_BYTES, LOG_DRAIN_BYTES, SETTLE};
@@ -34,6 +35,12 @@ struct Before {
     counters: Counters,
     usage: u64,
     at: Instant,
+}
+
+/// Known when it is over.
+struct Used {
+    duration: Duration,
+    traffic: Traffic,
 }
 
 impl Before {
@@ -77,6 +84,9 @@ impl Sandbox {
         let mask = request.environment.mask();
         channel.stdout.cover(&mask);
         channel.stderr.cover(&mask);
+        if let Some(way) = &mut self.jail.way {
+            way.open();
+        }
         // It reads the whole input before it runs anything: where this fails, nothing has run.
         let unsent = match timeout(request.timeout, channel.answer.send(&bytes)).await {
             Ok(Ok(())) => None,
@@ -89,7 +99,16 @@ impl Sandbox {
             self.jail.kill();
             let evidence = self.evidence(&before, reason, &request)?;
             let took = before.at.elapsed();
-            return self.conclude(channel, &before, &evidence, took);
+            let traffic = self.shut_way().await;
+            return self.conclude(
+                channel,
+                &before,
+                &evidence,
+                Used {
+                    duration: took,
+                    traffic,
+                },
+            );
         }
         self.has_run = true;
         let mut reason = self.watch(&mut channel, &request, &before).await;
@@ -103,6 +122,7 @@ impl Sandbox {
                 reason = Reason::Ended(self.own_end().await);
             }
         }
+        let traffic = self.shut_way().await;
         take_rest(&mut channel, longest(&request));
         if !matches!(
             reason,
@@ -112,12 +132,20 @@ impl Sandbox {
             channel.stderr.cut();
         }
         let evidence = self.evidence(&before, reason, &request)?;
-        let mut done = self.conclude(channel, &before, &evidence, duration)?;
+        let used = Used { duration, traffic };
+        let mut done = self.conclude(channel, &before, &evidence, used)?;
         done.result = match done.result {
             Ok(result) => covered(mask, result).await,
             Err(failure) => Err(failure.masked(&mask)),
         };
         Ok(done)
+    }
+
+    async fn shut_way(&mut self) -> Traffic {
+        match &mut self.jail.way {
+            Some(way) => way.shut().await,
+            None => Traffic::default(),
+        }
     }
 
     /// Until the execution is over, one way or another.
@@ -254,10 +282,14 @@ impl Sandbox {
         channel: Channel,
         before: &Before,
         evidence: &Evidence,
-        duration: Duration,
+        Used { duration, traffic }: Used,
     ) -> Result<Done, SandboxError> {
         let (result, sound) = judge(evidence, &channel.answer.got);
         let remains = self.jail.remains.as_ref().ok_or(SandboxError::Gone)?;
+        let result = result.map_err(|failure| match &self.jail.network {
+            Some(network) if traffic.is_cut => failure.after_cut(network.bytes),
+            _ => failure,
+        });
         let memory_peak = before.peak(&remains.group, &mut self.file_cache);
         let reusable = sound && !self.single_use && !self.cancelled.load(Ordering::Acquire);
         let Channel {
@@ -285,6 +317,7 @@ impl Sandbox {
             cpu: evidence.cpu,
             duration,
             memory_peak,
+            traffic,
             reusable,
         })
     }

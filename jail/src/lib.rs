@@ -21,6 +21,7 @@ mod boot;
 mod cgroup;
 mod channel;
 mod control;
+mod egress;
 mod environment;
 mod exact;
 mod execute;
@@ -42,6 +43,9 @@ mod uids;
 
 pub use cgroup::GroupError;
 pub use control::ControlError;
+#[cfg(feature = "testing")]
+pub use egress::EgressWalls;
+pub use egress::{EgressConfig, EgressError, HostName, NamedHost, Network, PORT, Traffic};
 pub use environment::Environment;
 pub use frame::FrameError;
 pub use host::{BootError, Host, HostConfig, HostError, Layer, MountError, VisitError};

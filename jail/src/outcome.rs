@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::egress::Traffic;
 use crate::mask::Mask;
 
 /// Why it did not succeed. The same words are used in SQL and JSON.
@@ -74,6 +75,17 @@ impl Failure {
         }
     }
 
+    /// Of an execution whose connections were closed: what its client made of that seldom
+    /// tells why.
+    pub(crate) fn after_cut(mut self, bytes: u64) -> Self {
+        if self.code == FailureCode::Exception {
+            let most = bytes >> 20;
+            let why = format!(" (its connections were closed: it may move {most} MiB)");
+            self.message.push_str(&why);
+        }
+        self
+    }
+
     /// With values covered wherever they stand.
     pub(crate) fn masked(self, mask: &Mask) -> Self {
         if mask.is_empty() {
@@ -111,6 +123,8 @@ pub struct Done {
     pub duration: Duration,
     /// Largest use of memory on top of what the template uses.
     pub memory_peak: u64,
+    /// Moved through its network.
+    pub traffic: Traffic,
     /// The sandbox may run the next execution once it has settled; else drop it.
     pub reusable: bool,
 }

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use crate::egress::EgressWalls;
 use crate::limits::{SHM_BYTES, SHM_INODES};
 use crate::seccomp;
 
@@ -70,6 +71,7 @@ pub struct Profile {
     pub strict_frames: bool,
     /// Output past the bound ends the execution.
     pub bound_output: bool,
+    pub egress: EgressWalls,
 }
 
 impl Default for Profile {
@@ -91,6 +93,7 @@ impl Default for Profile {
             bound_scratch: true,
             strict_frames: true,
             bound_output: true,
+            egress: EgressWalls::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::channel::Capture;
 use crate::control::Control;
+use crate::egress::{EgressError, Network, Way};
 use crate::environment::Environment;
 use crate::host::{Host, Layer, Remains, VisitError, kill};
 use crate::live::Tap;
@@ -79,6 +80,8 @@ pub enum SandboxError {
     Limits(#[from] crate::cgroup::GroupError),
     #[error("cannot change what is in it")]
     Visit(#[from] VisitError),
+    #[error("cannot open its way out")]
+    Egress(#[from] EgressError),
     #[error("cannot make its channel")]
     Channel(#[source] std::io::Error),
     #[error("cannot speak to it")]
@@ -101,6 +104,9 @@ pub(crate) struct Jail {
     /// Packages it is bound with.
     pub(crate) layer: Option<Layer>,
     pub(crate) imported_with: ImportedWith,
+    /// What its executions may reach.
+    pub(crate) network: Option<Network>,
+    pub(crate) way: Option<Way>,
 }
 
 /// What an import finds in `os.environ`.
@@ -184,8 +190,16 @@ impl GenericSandbox {
         self
     }
 
+    /// What its executions may reach, through a proxy on [`crate::PORT`] that is there
+    /// before any code; nothing where it names no host.
+    #[must_use]
+    pub fn reaching(mut self, network: Network) -> Self {
+        self.jail.network = (!network.hosts.is_empty()).then_some(network);
+        self
+    }
+
     /// A listener on `127.0.0.1:port` of the sandbox, whose connections come out here.
-    /// The sandbox has no other way out. To be had before it is bound, or its code takes
+    /// To be had before it is bound, or its code takes
     /// the port first.
     ///
     /// # Errors

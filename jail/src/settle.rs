@@ -77,6 +77,9 @@ impl Sandbox {
                 _ => return false,
             }
         }
+        if let Some(way) = &self.jail.way {
+            way.drain().await;
+        }
         let length = answered.answer.got.len();
         answered.answer.take_rest(length);
         let followed = answered.answer.got.len() > length;

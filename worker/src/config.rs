@@ -8,6 +8,9 @@ use common::config::{ConfigError, DatabaseConfig, Env, RedisConfig, VaultConfig}
 use common::plan::Plans;
 use common::queue::Partition;
 
+use jail::EgressConfig;
+
+use crate::network;
 use crate::packages::PackagesConfig;
 
 /// Every setting of a worker.
@@ -23,6 +26,7 @@ pub struct Config {
     pub log: String,
     pub jail: JailConfig,
     pub packages: PackagesConfig,
+    pub network: EgressConfig,
     pub slots: SlotsConfig,
     /// `PATCHBAY_DRAIN_SECONDS`: how long a stop waits for what runs before it
     /// is handed back; default 20, 0 to 3,600.
@@ -90,6 +94,7 @@ impl Config {
             ),
             log: env.with_default("PATCHBAY_LOG", "info".to_owned()),
             packages: PackagesConfig::read(env, &state_dir),
+            network: network::read(env),
             jail: JailConfig {
                 state_dir,
                 rootfs: env.required("PATCHBAY_ROOTFS"),

@@ -20,6 +20,7 @@ pub mod config;
 pub mod drain;
 pub mod intake;
 pub mod lease;
+pub mod network;
 pub mod packages;
 pub mod record;
 pub mod rights;
@@ -103,6 +104,7 @@ impl Prepared {
             name: format!("worker {}", std::process::id()),
             layers: vec![config.packages.layers.clone(), config.packages.uv.clone()],
             max_sandboxes: config.jail.most + packages::SANDBOXES,
+            egress: config.network.clone(),
         })?;
         rights::give_up()?;
         Ok(Self { config, host })

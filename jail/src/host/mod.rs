@@ -25,6 +25,7 @@ pub(crate) use visit::{Furniture, Scratch, Visitor};
 pub use visit::{Layer, VisitError};
 
 use crate::cgroup::{self, GroupError};
+use crate::egress::{Egress, EgressConfig, EgressError};
 use crate::profile::Profile;
 use crate::sandbox::GenericSandbox;
 use crate::uids::{self, Block, UidError};
@@ -45,6 +46,7 @@ pub struct HostConfig {
     pub name: String,
     /// Sandboxes alive at once, at most 1,000.
     pub max_sandboxes: u32,
+    pub egress: EgressConfig,
 }
 
 impl HostConfig {
@@ -112,6 +114,8 @@ struct Inner {
     keeper: Keeper,
     undertaker: Undertaker,
     visitor: Visitor,
+    egress: OnceLock<Egress>,
+    egress_config: EgressConfig,
     profile: Profile,
     /// The runner as the first sandbox compiled it.
     compiled: OnceLock<Vec<u8>>,
@@ -178,6 +182,8 @@ impl Host {
                 keeper,
                 undertaker,
                 visitor,
+                egress: OnceLock::new(),
+                egress_config: config.egress.clone(),
                 profile,
                 compiled: OnceLock::new(),
                 finished: Mutex::new(finished),
@@ -234,6 +240,18 @@ impl Host {
 
     pub(crate) fn visitor(&self) -> &Visitor {
         &self.inner.visitor
+    }
+
+    /// Started when it is first needed: its thread then has the rights of the one that asks,
+    /// who has none any more.
+    pub(crate) fn egress(&self) -> Result<&Egress, EgressError> {
+        let inner = &self.inner;
+        if let Some(egress) = inner.egress.get() {
+            return Ok(egress);
+        }
+        let started = Egress::start(&inner.egress_config, &inner.profile)?;
+        // Another one may have been first; the second thread ends at once.
+        Ok(inner.egress.get_or_init(|| started))
     }
 
     pub(crate) fn profile(&self) -> &Profile {

@@ -26,6 +26,13 @@ def put(values):
         environ[name] = value
 
 
+def point_at(proxy):
+    """The usual variables, in both spellings; what serves in the sandbox itself is not behind it."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        value = "localhost,127.0.0.1,::1" if name == "NO_PROXY" else proxy
+        put({name: value, name.lower(): value})
+
+
 class Watched(dict):
     """Stands for `os.environ`'s bytes during an import, and notes which names are read."""
 

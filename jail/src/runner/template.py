@@ -52,6 +52,8 @@ def bind(order, mode):
     before = house.shown()
     if order["layer"]:
         house.take_layer()
+    if order["proxy"] is not None:
+        use("environment").point_at(order["proxy"])
     given, watched = order["environment"], order["watched"]
     # Loaded only where it is used: it would spread what each call touches over more pages.
     environment = use("environment") if given or watched else None

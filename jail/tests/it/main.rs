@@ -17,6 +17,7 @@ mod lifetimes;
 mod live;
 mod logs;
 mod modules;
+mod network;
 mod oracle;
 mod pydantic;
 mod results;

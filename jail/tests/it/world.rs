@@ -38,6 +38,7 @@ pub(crate) fn config() -> HostConfig {
         layers: vec![std::env::temp_dir()],
         name,
         max_sandboxes: 8,
+        egress: jail::EgressConfig::default(),
     }
 }
 
@@ -69,7 +70,11 @@ pub(crate) fn host() -> World {
 pub(crate) fn weakened(weaken: impl FnOnce(&mut Profile)) -> World {
     let mut profile = Profile::default();
     weaken(&mut profile);
-    World(Some(Host::prepare_weakened(&config(), profile).unwrap()))
+    world_of(&config(), profile)
+}
+
+pub(crate) fn world_of(config: &HostConfig, profile: Profile) -> World {
+    World(Some(Host::prepare_weakened(config, profile).unwrap()))
 }
 
 pub(crate) async fn bound(host: &Host, source: &str) -> Bound {

@@ -52,6 +52,7 @@ impl Setting {
             layers: vec![home.join("bench")],
             name: "bench".to_owned(),
             max_sandboxes: 16,
+            egress: jail::EgressConfig::default(),
         };
         fs::create_dir_all(&config.state_dir)?;
         Ok(Self {

@@ -219,6 +219,7 @@ mod tests {
             cpu: Duration::from_micros(7),
             duration: Duration::from_micros(9),
             memory_peak: 11,
+            traffic: jail::Traffic::default(),
             reusable: true,
         }
     }

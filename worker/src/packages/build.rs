@@ -4,29 +4,24 @@
 //! the resolver as its layer and a way to the package index. Nothing that a package
 //! brings is run in it: wheels are unpacked, and their files compiled.
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use common::limits;
 use jail::{
-    BootError, Code, Context, Done, Environment, Failure, FailureCode, Host, Layer, Limits,
-    Request, Sandbox, SandboxError,
+    BootError, Code, Context, Done, Environment, Failure, FailureCode, Host, HostName, Layer,
+    Limits, NamedHost, Network, Request, Sandbox, SandboxError,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use super::config::PackagesConfig;
 use super::delivery::{self, Bounds, DeliveryError, Taken};
-use super::index::Way;
 
 const INSTALLER: &str = include_str!("installer.py");
-/// As the installer knows them.
-const PROXY: u16 = 3_128;
+/// As the installer knows it.
 const DELIVERY: u16 = 3_129;
 /// Besides the files: the resolver, the interpreters that compile, what is unpacked and not kept.
 const ROOM: u64 = 768 << 20;
@@ -44,7 +39,7 @@ pub enum StepError {
     Sandbox(#[source] SandboxError),
     #[error("the resolver cannot be put into its sandbox")]
     Resolver(#[source] jail::VisitError),
-    #[error("the way to the package index cannot be opened")]
+    #[error("the installed files cannot be received")]
     Way(#[source] std::io::Error),
     #[error("the installer does not start: {} {}", .0.code.as_str(), .0.message)]
     Installer(Box<Failure>),
@@ -75,7 +70,7 @@ pub(super) struct Builds {
     pub(super) host: Host,
     resolver: Layer,
     index: String,
-    hosts: Arc<BTreeSet<String>>,
+    hosts: Vec<NamedHost>,
     /// Of one step.
     time: Duration,
 }
@@ -112,7 +107,7 @@ impl Builds {
             resolver: host.layer(directory).await.map_err(StepError::Resolver)?,
             host,
             index: config.index,
-            hosts: Arc::new(config.hosts),
+            hosts: config.hosts.iter().filter_map(|host| named(host)).collect(),
             time: config.time,
         })
     }
@@ -163,11 +158,7 @@ impl Builds {
         &self,
         step: &Step<'_>,
     ) -> Result<Result<(Told, Option<Taken>), Refusal>, StepError> {
-        let hosts = Arc::clone(&self.hosts);
-        let way = Arc::new(Way::new(hosts, step.downloaded()));
-        let (mut sandbox, proxy, delivery) = self.sandbox(step).await?;
-        let mut serving = JoinSet::new();
-        serving.spawn(Arc::clone(&way).serve(proxy));
+        let (mut sandbox, delivery) = self.sandbox(step).await?;
         let input = json!({"step": step.name, "index": self.index, "text": step.text});
         let input = input.to_string();
         let running = sandbox.run(Request {
@@ -179,21 +170,20 @@ impl Builds {
             environment: Environment::default(),
         });
         let (done, taken) = beside(running, &delivery, step).await?;
-        conclude(step, &way, done.map_err(StepError::Sandbox)?, taken)
+        conclude(step, done.map_err(StepError::Sandbox)?, taken)
     }
 
-    /// One with the resolver in it, and the far ends of its two ways out.
-    async fn sandbox(
-        &self,
-        step: &Step<'_>,
-    ) -> Result<(Sandbox, TcpListener, TcpListener), StepError> {
+    /// One with the resolver in it, and where it delivers to.
+    async fn sandbox(&self, step: &Step<'_>) -> Result<(Sandbox, TcpListener), StepError> {
         let generic = self.host.boot().await.map_err(StepError::Boot)?;
-        let generic = generic.with(Some(self.resolver.clone()));
-        let listen = async |port| {
-            let listener = generic.listen(port).await.map_err(StepError::Sandbox)?;
-            TcpListener::from_std(listener).map_err(StepError::Way)
+        let network = Network {
+            hosts: self.hosts.clone(),
+            bytes: step.downloaded(),
+            is_trusted: true,
         };
-        let (proxy, delivery) = (listen(PROXY).await?, listen(DELIVERY).await?);
+        let generic = generic.with(Some(self.resolver.clone())).reaching(network);
+        let delivery = generic.listen(DELIVERY).await.map_err(StepError::Sandbox)?;
+        let delivery = TcpListener::from_std(delivery).map_err(StepError::Way)?;
         let limits = Limits {
             memory_bytes: step.bytes + METADATA + ROOM,
             cpu_percent: 200,
@@ -208,10 +198,19 @@ impl Builds {
             .await
             .map_err(StepError::Sandbox)?;
         match bound.sandbox {
-            Ok(sandbox) => Ok((sandbox, proxy, delivery)),
+            Ok(sandbox) => Ok((sandbox, delivery)),
             Err(failure) => Err(StepError::Installer(Box::new(failure))),
         }
     }
+}
+
+/// `host:port`, as the settings have it.
+fn named(host: &str) -> Option<NamedHost> {
+    let (name, port) = host.rsplit_once(':')?;
+    Some(NamedHost {
+        name: HostName::Exact(name.to_owned()),
+        port: port.parse().ok()?,
+    })
 }
 
 type Ran = Result<Done, SandboxError>;
@@ -249,7 +248,6 @@ async fn beside(
 
 fn conclude(
     step: &Step<'_>,
-    way: &Way,
     done: Done,
     taken: Delivered,
 ) -> Result<Result<(Told, Option<Taken>), Refusal>, StepError> {
@@ -261,6 +259,7 @@ fn conclude(
         Some(Ok(taken)) => Some(taken),
         None => None,
     };
+    let traffic = done.traffic;
     let told = match done.result {
         Ok(body) => match serde_json::from_slice(&body) {
             Ok(told) => told,
@@ -286,12 +285,12 @@ fn conclude(
         }
     };
     match told {
-        Told::Refused(_) if way.is_used_up() => {
+        Told::Refused(_) if traffic.is_cut => {
             let most = step.downloaded() >> 20;
             refused(format!("more than {most} MiB were downloaded"))
         }
         Told::Refused(words) if is_full(&words) => refused(step.too_large()),
-        Told::Refused(words) if way.has_failed() || is_passing(&words) => {
+        Told::Refused(words) if traffic.has_failed || is_passing(&words) => {
             Err(StepError::Unreachable(plain(&words)))
         }
         Told::Refused(words) => refused(plain(&words)),

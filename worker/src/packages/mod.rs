@@ -4,7 +4,7 @@
 //! **How it works.** A version's requirements are resolved to a lock, a list with
 //! hashes, when it is built (`uv`, wheels only). A lock is installed into a layer, a
 //! directory of this host; equal locks share it. Both steps run in a sandbox of
-//! their own ([`build`]) that reaches the package index and nothing else ([`index`]),
+//! their own ([`build`]) that reaches the package index and nothing else,
 //! and hand over text and files, which are looked at on the way ([`delivery`]).
 //! Sandboxes are bound with a layer in them; a host that doesn't have it installs it
 //! again from the lock, when a call needs it.
@@ -22,7 +22,6 @@
 mod build;
 mod config;
 mod delivery;
-mod index;
 mod mounted;
 mod store;
 

@@ -1,0 +1,138 @@
+//! Which hosts a version names.
+
+/// A host and a port that may be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedHost {
+    pub name: HostName,
+    pub port: u16,
+}
+
+/// In lower case, without a dot at its end; an address of version 6 in brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostName {
+    Exact(String),
+    /// Every name below this one, at any depth; never itself.
+    Below(String),
+}
+
+impl NamedHost {
+    pub(super) fn is(&self, wanted: &Wanted) -> bool {
+        self.port == wanted.port
+            && match &self.name {
+                HostName::Exact(name) => *name == wanted.host,
+                HostName::Below(name) => wanted
+                    .host
+                    .strip_suffix(name.as_str())
+                    .and_then(|below| below.strip_suffix('.'))
+                    .is_some_and(is_name),
+            }
+    }
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// In lower case, without a dot at its end.
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl Wanted {
+    /// What stands before the path of an address (RFC 3986, section 3.2), or after `CONNECT`.
+    pub(super) fn of(authority: &str, instead: Option<u16>) -> Option<Self> {
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        let port = match port {
+            // Digits alone: "+443" would be read as a number, too.
+            Some(port) if port.bytes().all(|digit| digit.is_ascii_digit()) => port.parse().ok()?,
+            Some(_) => return None,
+            None => instead?,
+        };
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        let inner = host.strip_prefix('[').map(|rest| rest.strip_suffix(']'));
+        let is_sound = match inner {
+            Some(inner) => inner?.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => is_name(&host),
+        };
+        (port != 0 && is_sound).then_some(Self { host, port })
+    }
+}
+
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// Labels of letters, digits, hyphens and underscores, which some hosts have.
+fn is_name(text: &str) -> bool {
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(authority: &str) -> Option<String> {
+        Wanted::of(authority, None).map(|wanted| wanted.to_string())
+    }
+
+    #[test]
+    fn one_spelling_is_left_of_each_host() {
+        assert_eq!(
+            wanted("API.Example.com.:443").unwrap(),
+            "api.example.com:443"
+        );
+        assert_eq!(wanted("[::1]:80").unwrap(), "[::1]:80");
+        assert_eq!(Wanted::of("example.com", Some(80)).unwrap().port, 80);
+        for wrong in [
+            "example.com",
+            "example.com:",
+            "example.com:0",
+            "example.com:65536",
+            "example.com:+443",
+            "example.com:4 43",
+            "user@example.com:443",
+            "example.com..:443",
+            "[::1:80",
+            "[::1%lo]:80",
+            "[example.com]:80",
+            "exa\u{e4}mple.com:443",
+            "a b:443",
+            ":443",
+            "",
+        ] {
+            assert_eq!(wanted(wrong), None, "{wrong}");
+        }
+        let label = |length| format!("{}.com:443", "a".repeat(length));
+        assert!(wanted(&label(63)).is_some() && wanted(&label(64)).is_none());
+    }
+
+    #[test]
+    fn a_host_is_named_with_its_port_and_a_pattern_covers_what_is_below_it() {
+        let is = |name: HostName, port, authority: &str| {
+            NamedHost { name, port }.is(&Wanted::of(authority, None).unwrap())
+        };
+        let exact = || HostName::Exact("api.example.com".to_owned());
+        assert!(is(exact(), 443, "api.example.com:443"));
+        assert!(is(exact(), 443, "API.example.com.:443"));
+        assert!(!is(exact(), 443, "api.example.com:80"));
+        assert!(!is(exact(), 443, "x.api.example.com:443"));
+        assert!(!is(exact(), 443, "api.example.com.evil.net:443"));
+        let below = || HostName::Below("example.com".to_owned());
+        assert!(is(below(), 443, "a.example.com:443"));
+        assert!(is(below(), 443, "a.b.example.com:443"));
+        assert!(!is(below(), 443, "example.com:443"));
+        assert!(!is(below(), 443, "badexample.com:443"));
+        assert!(!is(below(), 443, "a.example.com.net:443"));
+    }
+}

@@ -1,0 +1,146 @@
+//! How much, how many, how long.
+
+use std::time::Duration;
+
+use jail::FailureCode;
+use serde_json::json;
+
+use super::server::Server;
+use super::{ASKS, Outside, run, value};
+use crate::world::{failure, request};
+
+#[tokio::test]
+async fn as_many_bytes_pass_as_may_and_the_error_says_so_where_more_would() {
+    let (outside, server) = (Outside::open(), Server::start());
+    outside.names.say("api.test", &["127.0.0.1"]);
+    let host = format!("api.test:{}", server.port());
+    let source =
+        format!("{ASKS}\ndef main(url):\n    return len(urllib.request.urlopen(url).read())\n");
+    let mut free = outside.sandbox(&source, std::slice::from_ref(&host)).await;
+    let input = json!({"url": format!("http://{host}/bytes/2097152")});
+    let traffic = run(&mut free, &input).await.traffic;
+    let most = traffic.bytes_in + traffic.bytes_out;
+
+    let mut bounded = outside
+        .bounded(&source, std::slice::from_ref(&host), most)
+        .await;
+    let done = run(&mut bounded, &input).await;
+    assert_eq!(value(&done), 2_097_152);
+    assert!(!done.traffic.is_cut);
+
+    let mut bounded = outside.bounded(&source, &[host], most - 1).await;
+    let done = run(&mut bounded, &input).await;
+    let failure = failure(&done);
+    assert_eq!(failure.code, FailureCode::Exception);
+    assert!(
+        failure
+            .message
+            .ends_with("(its connections were closed: it may move 2 MiB)"),
+        "{failure:?}"
+    );
+    assert!(done.traffic.is_cut);
+    assert!(done.traffic.bytes_in + done.traffic.bytes_out < most);
+    // The next one begins anew.
+    let small = input.to_string().replace("2097152", "10");
+    let done = bounded.run(request(&small)).await.unwrap();
+    assert_eq!(value(&done), 10);
+}
+
+#[tokio::test]
+async fn once_used_up_nothing_more_is_reached() {
+    let (outside, server) = (Outside::open(), Server::start());
+    outside.names.say("api.test", &["127.0.0.1"]);
+    let host = format!("api.test:{}", server.port());
+    let mut bounded = outside
+        .bounded(ASKS, std::slice::from_ref(&host), 1 << 20)
+        .await;
+    let urls = [
+        format!("http://{host}/bytes/2000000"),
+        format!("http://{host}/bytes/1"),
+    ];
+    let told = value(&run(&mut bounded, &json!({"urls": urls})).await);
+    assert_eq!(
+        told[1],
+        json!([403, "this execution has moved 1 MiB, the most it may"])
+    );
+    assert_eq!(server.heads().len(), 1);
+}
+
+#[tokio::test]
+async fn more_connections_than_may_be_are_told_so() {
+    const HOLDS: &str = r#"
+import socket
+
+def tunnel(host):
+    proxy = socket.create_connection(("127.0.0.1", 3128))
+    proxy.sendall(f"CONNECT {host} HTTP/1.1\r\n\r\n".encode())
+    return proxy, proxy.recv(1000).decode().split("\r\n")[0]
+
+def main(host: str, most: int):
+    held = [tunnel(host) for _ in range(most)]
+    answers = {answer for _, answer in held}
+    _, over = tunnel(host)
+    held[0][0].close()
+    for _ in range(100):
+        _, again = tunnel(host)
+        if " 200 " in again:
+            break
+    return [sorted(answers), over, again]
+"#;
+    let (outside, server) = (Outside::open(), Server::start());
+    outside.names.say("api.test", &["127.0.0.1"]);
+    let host = format!("api.test:{}", server.port());
+    let mut holds = outside.sandbox(HOLDS, std::slice::from_ref(&host)).await;
+    let told = value(&run(&mut holds, &json!({"host": host, "most": 64})).await);
+    let full = "HTTP/1.1 503 more than 64 connections at once";
+    assert_eq!(told, json!([["HTTP/1.1 200 OK"], full, "HTTP/1.1 200 OK"]));
+}
+
+#[tokio::test]
+async fn slow_and_endless_hosts_end_at_the_execution_s_own_time() {
+    let (outside, server) = (Outside::open(), Server::start());
+    outside.names.say("api.test", &["127.0.0.1"]);
+    let host = format!("api.test:{}", server.port());
+    let source = r#"
+import urllib.request
+def main(url):
+    with urllib.request.urlopen(url) as answer:
+        while answer.read(65536):
+            pass
+"#;
+    for path in ["silent", "endless"] {
+        let mut waits = outside
+            .bounded(source, std::slice::from_ref(&host), u64::MAX)
+            .await;
+        let input = json!({"url": format!("http://{host}/{path}")}).to_string();
+        let mut asked = request(&input);
+        asked.timeout = Duration::from_millis(600);
+        let done = waits.run(asked).await.unwrap();
+        assert_eq!(failure(&done).code, FailureCode::Timeout, "{path}");
+        // Its connection is closed with it, not with the sandbox's burial.
+        assert_eq!(server.wait_for(0).await, 0, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_refused() {
+    const SENDS: &str = r#"
+import socket
+def main(lines: int, long: int):
+    with socket.create_connection(("127.0.0.1", 3128)) as proxy:
+        head = "GET http://api.test/ HTTP/1.1\r\n" + "".join(f"x{n}: y\r\n" for n in range(lines))
+        proxy.sendall((head + "z: " + "y" * long + "\r\n\r\n").encode())
+        return int(proxy.recv(1000).split(b" ")[1])
+"#;
+    let outside = Outside::open();
+    let mut sends = outside.sandbox(SENDS, &["named.test:80".to_owned()]).await;
+    for (lines, long, status) in [
+        (98, 10, 403),
+        (200, 10, 431),
+        (1, 60_000, 403),
+        (1, 140_000, 431),
+    ] {
+        let told = value(&run(&mut sends, &json!({"lines": lines, "long": long})).await);
+        assert_eq!(told, status, "{lines} lines, {long} bytes");
+    }
+}

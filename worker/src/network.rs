@@ -1,0 +1,65 @@
+//! What executions may reach: as the operator says it, and as a version does.
+
+use common::config::Env;
+use jail::EgressConfig;
+
+/// `PATCHBAY_NETWORK_RANGES`: ranges (CIDR, with commas between) that executions may reach
+/// though they are not public; default none. `PATCHBAY_NETWORK_NAMESERVERS`: servers
+/// (`address:port`, with commas between) that are asked for the hosts' addresses; default
+/// those of `/etc/resolv.conf`.
+pub(crate) fn read(env: &mut Env) -> EgressConfig {
+    EgressConfig {
+        ranges: listed(
+            env,
+            "PATCHBAY_NETWORK_RANGES",
+            "a range such as 10.1.0.0/16",
+        ),
+        nameservers: listed(
+            env,
+            "PATCHBAY_NETWORK_NAMESERVERS",
+            "an address and port such as 10.1.0.2:53",
+        ),
+    }
+}
+
+fn listed<T: std::str::FromStr>(env: &mut Env, name: &str, wanted: &str) -> Vec<T> {
+    let text: Option<String> = env.optional(name);
+    let text = text.unwrap_or_default();
+    let parts = text.split(',').map(str::trim);
+    let mut read = Vec::new();
+    for part in parts.filter(|part| !part.is_empty()) {
+        match part.parse() {
+            Ok(value) => read.push(value),
+            Err(_) => env.wrong(format!("{name}: {part} is not {wanted}")),
+        }
+    }
+    read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_of(name: &str, value: &str) -> (EgressConfig, bool) {
+        let mut env = Env::of([(name.to_owned(), value.to_owned())]);
+        let config = read(&mut env);
+        (config, env.finish().is_ok())
+    }
+
+    #[test]
+    fn ranges_and_servers_are_listed_and_nothing_is_open_by_default() {
+        let (none, fit) = read_of("PATCHBAY_NETWORK_RANGES", "");
+        assert!(fit && none.ranges.is_empty() && none.nameservers.is_empty());
+        let (some, fit) = read_of("PATCHBAY_NETWORK_RANGES", "10.1.0.0/16, fd00::/8");
+        assert!(fit && some.ranges.len() == 2);
+        let (some, fit) = read_of("PATCHBAY_NETWORK_NAMESERVERS", "10.0.0.2:53,[::1]:5353");
+        assert!(fit && some.nameservers.len() == 2);
+        for (name, wrong) in [
+            ("PATCHBAY_NETWORK_RANGES", "10.1.0.0"),
+            ("PATCHBAY_NETWORK_RANGES", "10.1.0.0/33"),
+            ("PATCHBAY_NETWORK_NAMESERVERS", "10.0.0.2"),
+        ] {
+            assert!(!read_of(name, wrong).1, "{name}={wrong}");
+        }
+    }
+}
