@@ -18,6 +18,7 @@ pub mod live_log;
 pub mod membership;
 pub mod metrics;
 pub mod names;
+pub mod network;
 pub mod packages;
 pub mod plan;
 pub mod queue;

@@ -54,6 +54,9 @@ pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
 pub const WAIT: Duration = Duration::from_secs(60);
 pub const PAGE: std::ops::RangeInclusive<u32> = 1..=200;
 pub const PAGE_DEFAULT: u32 = 50;
+/// Hosts a version may name, whatever its plan says, and how each may be written.
+pub const NETWORK_HOSTS_MOST: usize = 256;
+pub const NETWORK_HOST_BYTES: usize = 260;
 /// Packages a version may ask for, and how each may be written.
 pub const REQUIREMENTS: usize = 100;
 pub const REQUIREMENT_BYTES: usize = 256;
