@@ -201,11 +201,11 @@ struct Timing {
     cpu_ms: Option<f64>,
 }
 
-/// No execution has a network yet.
+/// What came from the hosts its version names, and went to them; null while it is open.
 #[derive(Debug, Serialize)]
 struct Network {
-    bytes_in: u64,
-    bytes_out: u64,
+    bytes_in: Option<u64>,
+    bytes_out: Option<u64>,
 }
 
 /// The JSON text of an execution; `input` is JSON text that was opened already.
@@ -231,9 +231,10 @@ pub(crate) async fn text(
         error,
         timing: timing(created_at, facts.started_at, ending),
         memory_peak_bytes: ending.and_then(|ending| ending.memory_peak_bytes),
+        // Of one that ended without having run there is nothing known, and it is nothing.
         network: Network {
-            bytes_in: 0,
-            bytes_out: 0,
+            bytes_in: ending.map(|ending| ending.network_in_bytes.unwrap_or(0)),
+            bytes_out: ending.map(|ending| ending.network_out_bytes.unwrap_or(0)),
         },
         created_at,
         finished_at: ending.map(|ending| as_kept(ending.finished_at)),

@@ -173,6 +173,12 @@ pub struct Ending {
     pub duration_us: Option<u64>,
     pub cpu_us: Option<u64>,
     pub memory_peak_bytes: Option<u64>,
+    /// From the hosts its version names; the release before says nothing of it.
+    #[serde(default)]
+    pub network_in_bytes: Option<u64>,
+    /// To them.
+    #[serde(default)]
+    pub network_out_bytes: Option<u64>,
 }
 
 impl Ending {
@@ -188,6 +194,8 @@ impl Ending {
             duration_us: None,
             cpu_us: None,
             memory_peak_bytes: None,
+            network_in_bytes: None,
+            network_out_bytes: None,
         }
     }
 }
@@ -308,6 +316,8 @@ mod tests {
                 duration_us: Some(7),
                 cpu_us: None,
                 memory_peak_bytes: Some(1),
+                network_in_bytes: Some(3),
+                network_out_bytes: Some(2),
             },
             output: Some(b"sealed".to_vec()),
             error: None,
@@ -344,6 +354,18 @@ mod tests {
             SealedOutcome::decode(&newer),
             Err(DecodeError::Format(2))
         ));
+    }
+
+    #[test]
+    fn an_outcome_of_the_release_before_is_read() {
+        let ending = br#"{"state":"failed","error_code":"exit","attempt":2,"started_at":null,
+            "finished_at":"1970-01-01T00:00:00Z","duration_us":7,"cpu_us":5,"memory_peak_bytes":1}"#;
+        let mut bytes = vec![FORMAT];
+        put(&mut bytes, ending);
+        bytes.extend([0, 0, 0]);
+        let old = SealedOutcome::decode(&bytes).unwrap().ending;
+        assert_eq!((old.attempt, old.cpu_us), (2, Some(5)));
+        assert_eq!((old.network_in_bytes, old.network_out_bytes), (None, None));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub const MAIN: &[Migration] = files!("main":
     8 "0008_single_use",
     9 "0009_packages",
     10 "0010_secrets",
+    11 "0011_network",
 );
 
 /// The keys database: wrapped data keys, and nothing else.

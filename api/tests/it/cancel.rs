@@ -28,6 +28,7 @@ async fn what_is_queued_is_cancelled_at_once_and_never_starts() {
         .must_be(200);
     assert_eq!(cancelled["status"], "cancelled");
     assert_eq!(cancelled["timing"]["started_at"], json!(null));
+    assert_eq!(cancelled["network"], json!({"bytes_in": 0, "bytes_out": 0}));
     assert_eq!(cancelled["error"]["code"], "cancelled");
     // Recorded before it was answered.
     let listed = tenant

@@ -10,6 +10,7 @@ mod idempotency;
 mod kept;
 mod lasting;
 mod mcp;
+mod network;
 mod outages;
 mod problems;
 mod schemas;

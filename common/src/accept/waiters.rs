@@ -225,6 +225,8 @@ mod tests {
                     duration_us: None,
                     cpu_us: None,
                     memory_peak_bytes: None,
+                    network_in_bytes: None,
+                    network_out_bytes: None,
                 },
                 output: None,
                 error: None,

@@ -65,7 +65,7 @@ macro_rules! facts {
         "e.id, e.namespace_id, n.name as namespace_name, e.function_id, f.name as function_name,
             e.version_id, e.version_number, e.state, e.trigger, e.attempt, e.cancel_requested,
             e.due_at, e.created_at, e.started_at, e.finished_at, e.erased_at, e.error_code,
-            e.duration_us, e.cpu_us, e.memory_peak_bytes"
+            e.duration_us, e.cpu_us, e.memory_peak_bytes, e.network_in_bytes, e.network_out_bytes"
     };
 }
 
@@ -228,6 +228,8 @@ pub(super) fn outcome(row: &Row) -> Result<Option<SealedOutcome>, DbError> {
             duration_us: optional_big(row, "duration_us")?,
             cpu_us: optional_big(row, "cpu_us")?,
             memory_peak_bytes: optional_big(row, "memory_peak_bytes")?,
+            network_in_bytes: optional_big(row, "network_in_bytes")?,
+            network_out_bytes: optional_big(row, "network_out_bytes")?,
         },
         output: get(row, "output")?,
         error: get(row, "error")?,

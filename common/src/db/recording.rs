@@ -20,23 +20,25 @@ statements! {
                 $7::uuid[], $8::text[], $9::text[], $10::boolean[], $11::integer[],
                 $12::integer[], $13::bytea[], $14::bytea[], $15::timestamptz[], $16::text[],
                 $17::text[], $18::integer[], $19::timestamptz[], $20::timestamptz[],
-                $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::bytea[],
-                $26::bytea[], $27::bytea[])
+                $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[],
+                $26::bytea[], $27::bytea[], $28::bytea[], $29::bytea[])
             as w (id, day, account_id, namespace_id, function_id, version_id, trigger, plan, once,
                 timeout_ms, memory_mib, key_hash, input, created_at, state, error_code, attempt,
-                started_at, finished_at, duration_us, cpu_us, memory_peak_bytes, output, error,
-                logs, env)
+                started_at, finished_at, duration_us, cpu_us, memory_peak_bytes, network_in_bytes,
+                network_out_bytes, output, error, logs, env)
         ), new as (
             insert into executions (id, day, partition, account_id, namespace_id, function_id,
                 version_id, version_number, state, trigger, plan, once, timeout_ms, memory_mib,
                 key_hash, input, created_at, error_code, attempt, started_at, finished_at,
-                duration_us, cpu_us, memory_peak_bytes, output, error, logs, env)
+                duration_us, cpu_us, memory_peak_bytes, network_in_bytes, network_out_bytes,
+                output, error, logs, env)
             select w.id, w.day, $1, w.account_id, w.namespace_id, w.function_id, w.version_id,
                 (select v.number from versions v where v.id = w.version_id),
                 coalesce(w.state, 'queued'), w.trigger, w.plan, w.once, w.timeout_ms,
                 w.memory_mib, w.key_hash, w.input, w.created_at, w.error_code,
                 coalesce(w.attempt, 0), w.started_at, w.finished_at, w.duration_us, w.cpu_us,
-                w.memory_peak_bytes, w.output, w.error, w.logs, w.env
+                w.memory_peak_bytes, w.network_in_bytes, w.network_out_bytes, w.output, w.error,
+                w.logs, w.env
             from wanted w
             order by w.day, w.id
             on conflict (day, id) do nothing
@@ -56,14 +58,15 @@ statements! {
             attempt = greatest(e.attempt, o.attempt),
             started_at = coalesce(o.started_at, e.started_at), finished_at = o.finished_at,
             duration_us = o.duration_us, cpu_us = o.cpu_us,
-            memory_peak_bytes = o.memory_peak_bytes, output = o.output, error = o.error,
+            memory_peak_bytes = o.memory_peak_bytes, network_in_bytes = o.network_in_bytes,
+            network_out_bytes = o.network_out_bytes, output = o.output, error = o.error,
             logs = o.logs, due_at = null, env = null
         from unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::integer[],
             $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::bigint[], $10::bigint[],
-            $11::bytea[], $12::bytea[], $13::bytea[])
+            $11::bigint[], $12::bigint[], $13::bytea[], $14::bytea[], $15::bytea[])
         as o (day, id, state, error_code, attempt, started_at, finished_at, duration_us, cpu_us,
-            memory_peak_bytes, output, error, logs)
-        where e.day = o.day and e.id = o.id and e.day = any ($14::date[]) and e.id = any ($2)
+            memory_peak_bytes, network_in_bytes, network_out_bytes, output, error, logs)
+        where e.day = o.day and e.id = o.id and e.day = any ($16::date[]) and e.id = any ($2)
             and e.state in ('queued', 'running')";
     NOTE = "update executions e set state = s.state, attempt = greatest(e.attempt, s.attempt),
             tried = greatest(e.tried, s.tried), losses = greatest(e.losses, s.losses),

@@ -49,7 +49,8 @@ statements! {
             and k.execution_id = e.id
         order by e.day, e.id";
     FINAL = "select e.id, e.state, e.error_code, e.attempt, e.started_at, e.finished_at,
-            e.duration_us, e.cpu_us, e.memory_peak_bytes, e.output, e.error, e.logs
+            e.duration_us, e.cpu_us, e.memory_peak_bytes, e.network_in_bytes,
+            e.network_out_bytes, e.output, e.error, e.logs
         from executions e
         where e.day = any ($1::date[]) and e.id = any ($2::uuid[]) and e.state not in ('queued', 'running')";
     WITH_ROW = "select e.id from executions e

@@ -140,6 +140,8 @@ struct Outcomes<'a> {
     durations: Vec<Option<i64>>,
     cpu: Vec<Option<i64>>,
     memory: Vec<Option<i64>>,
+    network_in: Vec<Option<i64>>,
+    network_out: Vec<Option<i64>>,
     outputs: Vec<Option<&'a [u8]>>,
     errors: Vec<Option<&'a [u8]>>,
     logs: Vec<Option<&'a [u8]>>,
@@ -163,6 +165,10 @@ impl<'a> Outcomes<'a> {
             .push(ending.and_then(|ending| ending.cpu_us.map(big)));
         self.memory
             .push(ending.and_then(|ending| ending.memory_peak_bytes.map(big)));
+        self.network_in
+            .push(ending.and_then(|ending| ending.network_in_bytes.map(big)));
+        self.network_out
+            .push(ending.and_then(|ending| ending.network_out_bytes.map(big)));
         self.outputs
             .push(outcome.and_then(|outcome| outcome.output.as_deref()));
         self.errors
@@ -171,7 +177,7 @@ impl<'a> Outcomes<'a> {
             .push(outcome.and_then(|outcome| outcome.logs.as_deref()));
     }
 
-    fn params(&self) -> Columns<'_, 11> {
+    fn params(&self) -> Columns<'_, 13> {
         [
             &self.states,
             &self.codes,
@@ -181,6 +187,8 @@ impl<'a> Outcomes<'a> {
             &self.durations,
             &self.cpu,
             &self.memory,
+            &self.network_in,
+            &self.network_out,
             &self.outputs,
             &self.errors,
             &self.logs,

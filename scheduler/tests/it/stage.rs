@@ -304,6 +304,8 @@ pub(crate) fn succeeded(output: &[u8]) -> SealedOutcome {
             duration_us: None,
             cpu_us: None,
             memory_peak_bytes: None,
+            network_in_bytes: None,
+            network_out_bytes: None,
         },
         output: Some(output.to_vec()),
         error: None,

@@ -130,6 +130,8 @@ impl Ended {
             duration_us: self.used.map(|used| micros(used.duration)),
             cpu_us: self.used.map(|used| micros(used.cpu)),
             memory_peak_bytes: self.used.map(|used| used.memory_peak),
+            network_in_bytes: None,
+            network_out_bytes: None,
         }
     }
 }

@@ -336,6 +336,8 @@ impl Worker {
                 duration_us: Some(1_500),
                 cpu_us: Some(500),
                 memory_peak_bytes: Some(1 << 20),
+                network_in_bytes: Some(4_096),
+                network_out_bytes: Some(512),
             },
             output,
             error,

@@ -32,6 +32,8 @@ fn ending(run: Option<i64>, attempt: u32) -> Ending {
         duration_us: run.map(|_| 1),
         cpu_us: None,
         memory_peak_bytes: None,
+        network_in_bytes: None,
+        network_out_bytes: None,
     }
 }
 

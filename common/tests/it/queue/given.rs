@@ -323,6 +323,8 @@ pub(super) fn marked(state: FinalState, mark: &str) -> SealedOutcome {
             duration_us: None,
             cpu_us: None,
             memory_peak_bytes: None,
+            network_in_bytes: None,
+            network_out_bytes: None,
         },
         output: error_code.is_none().then(|| mark.as_bytes().to_vec()),
         error: error_code.map(|_| mark.as_bytes().to_vec()),

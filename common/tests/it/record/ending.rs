@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use common::db::executions::{self, Filter};
+use common::db::recovering;
 use common::execution::FinalState;
 use common::ids::ExecutionId;
 use common::record::{Accept, AcceptBatcher, Committed, Outbox, Recorder};
@@ -36,6 +38,39 @@ async fn an_outcome_becomes_a_row_is_charged_and_its_event_goes() {
         .await
         .unwrap();
     assert_eq!(place.get::<_, &str>(0), "(0,1)", "it is written once");
+}
+
+#[tokio::test]
+async fn what_was_used_reads_back_from_a_row_that_was_open_and_from_one_that_was_not() {
+    let record = Record::fresh().await;
+    let (one, other) = (record.ended(None).await, record.ended(None).await);
+    let mut api = record.database.connect(Role::Api).client().await.unwrap();
+    let inserting = api.transaction().await.unwrap();
+    insert(&inserting, &record, other.id).await;
+    inserting.commit().await.unwrap();
+    for ended in [&one, &other] {
+        assert!(record.outbox.end(ended.clone()));
+    }
+    let report = record.recorder.run_once().await.unwrap();
+    assert_eq!((report.inserted, report.ended), (1, 2));
+    let account = record.tenant.account;
+    let all = Filter::default();
+    let page = executions::list(&api, account, &all, 5).await.unwrap();
+    let again = recovering::ended(&api, &[one.id, other.id]).await.unwrap();
+    assert_eq!((page.len(), again.len()), (2, 2));
+    for ended in [&one, &other] {
+        let ending = &ended.outcome.ending;
+        let found = executions::find(&api, account, ended.id).await.unwrap();
+        let listed = page.iter().find(|row| row.id == ended.id).unwrap();
+        let recovered = again.iter().find(|(id, _)| *id == ended.id).unwrap();
+        for outcome in [
+            &found.unwrap().outcome.unwrap(),
+            listed.outcome.as_ref().unwrap(),
+            &recovered.1,
+        ] {
+            assert_eq!(outcome.ending, *ending);
+        }
+    }
 }
 
 #[tokio::test]

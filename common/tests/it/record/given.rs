@@ -211,6 +211,8 @@ pub(super) fn outcome(state: FinalState, text: &[u8]) -> SealedOutcome {
             duration_us: Some(1_500),
             cpu_us: Some(900),
             memory_peak_bytes: Some(1 << 20),
+            network_in_bytes: Some(4_096),
+            network_out_bytes: Some(512),
         },
         output: error_code.is_none().then(|| text.to_vec()),
         error: error_code.map(|_| text.to_vec()),
