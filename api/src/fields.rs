@@ -108,30 +108,40 @@ impl Fields {
 
     /// A list of texts.
     pub(crate) fn texts(&mut self, name: &str, most: usize, bytes: usize) -> Option<Vec<String>> {
-        let value = self.take(name)?;
-        let Value::Array(items) = value else {
-            self.wrong(name, "a list of texts is wanted");
-            return None;
+        self.has(name)
+            .then(|| self.each(name, (most, bytes), |text| Ok(text.to_owned())))
+    }
+
+    /// A list of texts, each read by its own rule and refused at its own place.
+    pub(crate) fn each<T>(
+        &mut self,
+        name: &str,
+        (most, bytes): (usize, usize),
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let items = match self.take(name) {
+            Some(Value::Array(items)) if items.len() <= most => items,
+            None => return Vec::new(),
+            Some(Value::Array(_)) => {
+                self.wrong(name, format!("at most {most} of them"));
+                return Vec::new();
+            }
+            Some(_) => {
+                self.wrong(name, "a list of texts is wanted");
+                return Vec::new();
+            }
         };
-        if items.len() > most {
-            self.wrong(name, format!("at most {most} of them"));
-            return None;
-        }
-        let mut texts = Vec::with_capacity(items.len());
-        for (index, item) in items.into_iter().enumerate() {
-            match item {
-                Value::String(text)
-                    if !text.is_empty() && text.len() <= bytes && !text.contains('\0') =>
-                {
-                    texts.push(text);
-                }
-                _ => self.wrong(
-                    &format!("{name}/{index}"),
-                    format!("a text of 1 to {bytes} bytes without NUL is wanted"),
-                ),
+        let mut all = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let fits = |text: &&str| (1..=bytes).contains(&text.len()) && !text.contains('\0');
+            let text = item.as_str().filter(fits);
+            let wanted = || format!("a text of 1 to {bytes} bytes without NUL is wanted");
+            match text.ok_or_else(wanted).and_then(&read) {
+                Ok(one) => all.push(one),
+                Err(what) => self.wrong(&format!("{name}/{index}"), what),
             }
         }
-        Some(texts)
+        all
     }
 
     /// A list of names of environment values.
@@ -288,10 +298,10 @@ mod tests {
 
     #[test]
     fn work_of_later_is_named_only_where_it_is_asked_for() {
-        let mut fields = Fields::of(json!({"retry": null, "network": {}})).unwrap();
-        fields.not_yet(&["retry", "network"]);
+        let mut fields = Fields::of(json!({"secrets": null, "retry": {}})).unwrap();
+        fields.not_yet(&["retry", "secrets"]);
         let problem = fields.finish().unwrap_err();
         assert_eq!(problem.code(), "not_available_yet");
-        assert_eq!(pointers(&problem), ["/network"]);
+        assert_eq!(pointers(&problem), ["/retry"]);
     }
 }

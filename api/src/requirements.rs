@@ -10,18 +10,8 @@ use crate::fields::Fields;
 
 /// The field `requirements`: normalised, sorted, each once.
 pub(crate) fn take(fields: &mut Fields) -> Vec<String> {
-    let texts = fields.texts(
-        "requirements",
-        limits::REQUIREMENTS,
-        limits::REQUIREMENT_BYTES,
-    );
-    let mut requirements = Vec::new();
-    for (index, text) in texts.unwrap_or_default().iter().enumerate() {
-        match normalised(text) {
-            Ok(requirement) => requirements.push(requirement),
-            Err(what) => fields.wrong(&format!("requirements/{index}"), what),
-        }
-    }
+    let bounds = (limits::REQUIREMENTS, limits::REQUIREMENT_BYTES);
+    let mut requirements = fields.each("requirements", bounds, normalised);
     requirements.sort_unstable();
     requirements.dedup();
     requirements
@@ -171,6 +161,9 @@ mod tests {
             let (_, pointers) = taken(&json!(["numpy", wrong]));
             assert_eq!(pointers, ["/requirements/1"], "{wrong:?}");
         }
+        // Also behind one that is no text at all.
+        let (_, pointers) = taken(&json!([7, "six", "a b"]));
+        assert_eq!(pointers, ["/requirements/0", "/requirements/2"]);
     }
 
     #[test]
