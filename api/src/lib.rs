@@ -21,6 +21,7 @@ mod front;
 mod hearing;
 mod lent;
 mod mcp;
+mod network;
 mod paging;
 mod prefer;
 mod problem;

@@ -13,6 +13,7 @@ use common::ids::{AccountId, FunctionId, NamespaceId, VersionId};
 use common::json::pointer_token;
 use common::limits;
 use common::names::FunctionName;
+use common::network::AllowedHost;
 use common::packages::LockDigest;
 use common::source::Source;
 use common::vault::Purpose;
@@ -45,6 +46,8 @@ pub(crate) struct Draft {
     pub(crate) concurrency: Option<u32>,
     /// Sorted, each name once.
     pub(crate) env: DeclaredEnv,
+    /// Sorted, each once.
+    pub(crate) network: Vec<AllowedHost>,
 }
 
 /// What came of it.
@@ -148,6 +151,7 @@ async fn store(
         requirements: &draft.requirements,
         lock: draft.lock,
         env: &draft.env,
+        network: &draft.network,
         now: app.now(),
     };
     let mut client = app.database.client().await.or_away()?;
@@ -249,6 +253,11 @@ impl Draft {
         if !self.env.is_empty() {
             let DeclaredEnv { required, optional } = &self.env;
             let later = json!({"env": {"required": required, "optional": optional}});
+            digest.update(later.to_string().as_bytes());
+        }
+        if !self.network.is_empty() {
+            let hosts: Vec<_> = self.network.iter().map(AllowedHost::to_string).collect();
+            let later = json!({"network": {"allow": hosts}});
             digest.update(later.to_string().as_bytes());
         }
         digest.finalize().into()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Env;
-use crate::limits::FOLLOWERS_LEAST;
+use crate::limits::{FOLLOWERS_LEAST, NETWORK_HOSTS_MOST};
 use crate::telemetry;
 
 /// Which plan an account is on. `local` is for one's own machine.
@@ -65,6 +65,10 @@ pub struct PlanLimits {
     pub scratch_mib: u32,
     /// Installed packages of a version.
     pub packages_mib: u32,
+    /// Hosts a version may name.
+    pub network_hosts: Option<u32>,
+    /// Of bytes from and to them together, for one execution.
+    pub network_mib: u32,
     pub namespaces: Option<u32>,
     pub functions: Option<u32>,
 }
@@ -74,6 +78,14 @@ impl PlanLimits {
     #[must_use]
     pub fn background(&self) -> u32 {
         (self.concurrency * 3 / 4).max(1)
+    }
+
+    /// How many hosts a version may name: without a bound, as many as are kept.
+    #[must_use]
+    pub fn hosts(&self) -> usize {
+        self.network_hosts.map_or(NETWORK_HOSTS_MOST, |hosts| {
+            NETWORK_HOSTS_MOST.min(hosts as usize)
+        })
     }
 
     /// How many may follow logs of the account at one api.
@@ -140,6 +152,7 @@ impl Plans {
                 ("concurrency", limits.concurrency),
                 ("scratch_mib", limits.scratch_mib),
                 ("packages_mib", limits.packages_mib),
+                ("network_mib", limits.network_mib),
             ] {
                 if value == 0 {
                     return Err(PlansError::Zero {
@@ -170,6 +183,8 @@ mod tests {
         assert_eq!(plans.of(Plan::Free).followers(), 8);
         assert_eq!(plans.of(Plan::Builder).followers(), 15);
         assert_eq!(plans.of(Plan::Local).executions_per_period, None);
+        assert_eq!(plans.of(Plan::Free).hosts(), 0);
+        assert_eq!(plans.of(Plan::Local).hosts(), NETWORK_HOSTS_MOST);
     }
 
     #[test]
@@ -180,9 +195,25 @@ mod tests {
             Plans::from_toml(&zero),
             Err(PlansError::Zero { field: "pids", .. })
         ));
+        let dumb = shipped.replacen("network_mib = 64", "network_mib = 0", 1);
+        assert!(matches!(
+            Plans::from_toml(&dumb),
+            Err(PlansError::Zero {
+                field: "network_mib",
+                ..
+            })
+        ));
         let stray = shipped.replacen("pids = 16", "pids = 16\npid = 1", 1);
         assert!(matches!(Plans::from_toml(&stray), Err(PlansError::Toml(_))));
         let missing = shipped.replacen("[local]", "[local2]", 1);
         assert!(Plans::from_toml(&missing).is_err());
+    }
+
+    #[test]
+    fn a_plan_may_not_allow_more_hosts_than_are_kept() {
+        let shipped = include_str!("../../ops/plans.toml");
+        let many = shipped.replacen("network_hosts = 25", "network_hosts = 1000", 1);
+        let plans = Plans::from_toml(&many).unwrap();
+        assert_eq!(plans.of(Plan::Pro).hosts(), NETWORK_HOSTS_MOST);
     }
 }

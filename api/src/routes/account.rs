@@ -56,6 +56,8 @@ async fn answer(app: Arc<App>, call: Call) -> Answer {
                 "timeout_ms": limits.timeout_ms,
                 "memory_mib": limits.memory_mib,
                 "concurrency": limits.concurrency,
+                "network_hosts": limits.network_hosts,
+                "network_mib": limits.network_mib,
                 "namespaces": limits.namespaces,
                 "functions": limits.functions,
             },

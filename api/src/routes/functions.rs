@@ -13,6 +13,7 @@ use common::db::namespaces::Namespace;
 use common::db::versions::{self, BrokenKind, EntryPoint, SingleUse, Version};
 use common::ids::{AccountId, VersionId};
 use common::names::FunctionName;
+use common::network::AllowedHost;
 use common::packages::Lock;
 use common::source::Source;
 use common::vault::Purpose;
@@ -78,6 +79,7 @@ pub(super) struct Shown {
     /// What its import left, where each execution has a sandbox of its own.
     single_use: Option<&'static str>,
     env: Env,
+    network: Network,
     /// Names of the environment that its import reads, where each execution has a sandbox
     /// that was imported with the same values.
     import_env: Vec<String>,
@@ -105,6 +107,12 @@ pub(super) struct Shown {
 struct Env {
     required: Vec<String>,
     optional: Vec<String>,
+}
+
+/// The hosts its executions may connect to.
+#[derive(Debug, Serialize)]
+struct Network {
+    allow: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -148,6 +156,9 @@ pub(super) async fn shown(
         env: Env {
             required: version.env.required,
             optional: version.env.optional,
+        },
+        network: Network {
+            allow: version.network.iter().map(AllowedHost::to_string).collect(),
         },
         import_env: version.import_env,
         import_log: None,

@@ -248,7 +248,7 @@ async fn a_body_of_a_function_is_checked_field_by_field() {
         reply.must_tell(422, "invalid");
         assert_eq!(reply.pointers(), [pointer], "{body}");
     }
-    for field in ["network", "retry"] {
+    for field in ["retry", "secrets"] {
         let reply = put(json!({"code": "", field: {"a": 1}})).await;
         reply.must_tell(422, "not_available_yet");
         assert_eq!(reply.pointers(), [format!("/{field}")]);

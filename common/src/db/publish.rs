@@ -9,6 +9,7 @@ use super::versions::{DeclaredEnv, Status};
 use super::{Client, DbError, GenericClient, accounts, functions};
 use crate::ids::{AccountId, FunctionId, NamespaceId, VersionId};
 use crate::names::FunctionName;
+use crate::network::AllowedHost;
 use crate::packages::LockDigest;
 
 /// A version as asked for. Texts are sealed under its id before it is published.
@@ -42,6 +43,8 @@ pub struct Publish<'a> {
     pub concurrency: Option<u32>,
     pub max_attempts: Option<u32>,
     pub env: &'a DeclaredEnv,
+    /// Sorted, each once.
+    pub network: &'a [AllowedHost],
     pub now: Timestamp,
 }
 
@@ -87,9 +90,9 @@ statements! {
     CREATE_VERSION = "insert into versions (id, account_id, function_id, number, code, body_digest,
             description, input_schema, output_schema, tags, annotations, timeout_ms, memory_mib,
             concurrency, max_attempts, requirements, lock_digest, created_at, env_required,
-            env_optional)
+            env_optional, network_allow)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20)";
+            $19, $20, $21)";
     WITHDRAW = "delete from versions v
         where v.account_id = $1 and v.id = $2 and v.status = 'broken' and v.broken_kind = 'syntax'
             and not exists (select from functions f where f.current_version_id = v.id)
@@ -212,6 +215,7 @@ async fn insert(
     function: FunctionId,
     (number, wanted): (u32, &Publish<'_>),
 ) -> Result<(), DbError> {
+    let network: Vec<String> = wanted.network.iter().map(AllowedHost::to_string).collect();
     CREATE_VERSION
         .change(
             client,
@@ -236,6 +240,7 @@ async fn insert(
                 &wanted.now,
                 &wanted.env.required,
                 &wanted.env.optional,
+                &network,
             ],
         )
         .await

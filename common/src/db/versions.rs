@@ -7,6 +7,7 @@ use super::columns::{NUL, count, digest, get, id, optional_digest, optional_word
 use super::statement::statements;
 use super::{DbError, GenericClient};
 use crate::ids::{AccountId, FunctionId, NamespaceId, VersionId};
+use crate::network::AllowedHost;
 use crate::packages::LockDigest;
 
 macro_rules! words {
@@ -100,6 +101,8 @@ pub struct Version {
     /// What they were resolved to.
     pub lock: Option<LockDigest>,
     pub env: DeclaredEnv,
+    /// Hosts its executions may connect to; sorted.
+    pub network: Vec<AllowedHost>,
     /// Names of the environment that its import reads.
     pub import_env: Vec<String>,
     pub created_at: Timestamp,
@@ -139,7 +142,7 @@ macro_rules! columns {
             v.input_schema, v.output_schema, v.schema_inferred, v.entry_point, v.tags,
             v.annotations, v.timeout_ms, v.memory_mib, v.concurrency, v.max_attempts, v.reason,
             v.single_use, v.requirements, v.lock_digest, v.env_required, v.env_optional,
-            v.import_env, v.created_at, v.built_at"
+            v.network_allow, v.import_env, v.created_at, v.built_at"
     };
 }
 pub(super) use columns;
@@ -381,8 +384,16 @@ pub(super) fn read(row: &Row) -> Result<Version, DbError> {
             required: get(row, "env_required")?,
             optional: get(row, "env_optional")?,
         },
+        network: hosts(row, "network_allow")?,
         import_env: get(row, "import_env")?,
         created_at: get(row, "created_at")?,
         built_at: get(row, "built_at")?,
     })
+}
+
+fn hosts(row: &Row, column: &'static str) -> Result<Vec<AllowedHost>, DbError> {
+    get::<Vec<&str>>(row, column)?
+        .into_iter()
+        .map(|text| text.parse().map_err(|_| DbError::column(column)))
+        .collect()
 }

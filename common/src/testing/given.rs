@@ -11,6 +11,7 @@ use crate::entry::Entry;
 use crate::execution::Trigger;
 use crate::ids::{AccountId, FunctionId, NamespaceId, ProcessId, UserId, VersionId};
 use crate::names::{FunctionName, NamespaceName};
+use crate::network::AllowedHost;
 use crate::plan::Plan;
 use crate::vault::Purpose;
 
@@ -133,9 +134,35 @@ pub async fn building_with(
 /// Where it cannot be published.
 pub async fn declaring(
     database: &TestDatabase,
-    (account, namespace): (AccountId, NamespaceId),
+    place: (AccountId, NamespaceId),
     name: &FunctionName,
     (code, requirements, env): (&str, &[&str], &DeclaredEnv),
+) -> (FunctionId, VersionId) {
+    published(database, place, name, (code, requirements, env, &[])).await
+}
+
+/// A version that names hosts and waits to be built.
+///
+/// # Panics
+/// Where it cannot be published.
+pub async fn naming(
+    database: &TestDatabase,
+    place: (AccountId, NamespaceId),
+    name: &FunctionName,
+    (code, requirements, hosts): (&str, &[&str], &[&str]),
+) -> (FunctionId, VersionId) {
+    let hosts: Vec<_> = hosts.iter().map(|host| host.parse().unwrap()).collect();
+    let env = DeclaredEnv::default();
+    published(database, place, name, (code, requirements, &env, &hosts)).await
+}
+
+type Asked<'a> = (&'a str, &'a [&'a str], &'a DeclaredEnv, &'a [AllowedHost]);
+
+async fn published(
+    database: &TestDatabase,
+    (account, namespace): (AccountId, NamespaceId),
+    name: &FunctionName,
+    (code, requirements, env, network): Asked<'_>,
 ) -> (FunctionId, VersionId) {
     let requirements: Vec<String> = requirements.iter().map(|text| (*text).to_owned()).collect();
     let (function, version) = (FunctionId::new(&SystemClock), VersionId::new(&SystemClock));
@@ -167,6 +194,7 @@ pub async fn declaring(
         requirements: &requirements,
         lock: None,
         env,
+        network,
         now: SystemClock.now(),
     };
     let mut client = database.connect(Role::Api).client().await.unwrap();

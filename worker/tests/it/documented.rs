@@ -82,6 +82,11 @@ fn the_limits_of_every_plan_are_those_of_the_program() {
             limits::STARTS.to_string(),
         ),
         (
+            "network hosts of a version",
+            limits::NETWORK_HOSTS_MOST.to_string(),
+        ),
+        ("a network host", size(limits::NETWORK_HOST_BYTES)),
+        (
             "requirements of a version",
             limits::REQUIREMENTS.to_string(),
         ),

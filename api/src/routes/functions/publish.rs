@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::call::Call;
 use crate::fault::Away as _;
 use crate::fields::Fields;
+use crate::network;
 use crate::problem::{FieldError, Problem};
 use crate::publishing::{self, Draft, Place, file_pointer, schema_text};
 use crate::requirements;
@@ -111,7 +112,7 @@ async fn expected(
 
 fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
     let mut fields = Fields::of(body)?;
-    fields.not_yet(&["network", "retry", "secrets"]);
+    fields.not_yet(&["retry", "secrets"]);
     let source = take_source(&mut fields);
     let description = fields.text("description", limits::DESCRIPTION_BYTES);
     let input_schema = take_schema(&mut fields, "input_schema");
@@ -129,6 +130,7 @@ fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
         fields.close(wanted);
     }
     let env = take_env(&mut fields);
+    let network = network::take(&mut fields, plan);
     fields.finish()?;
     // Without one there was a fault, and the line above has told it.
     let source = source.ok_or(Problem::field("/code", "this field is missing"))?;
@@ -145,6 +147,7 @@ fn take_draft(body: Value, plan: &PlanLimits) -> Result<Draft, Problem> {
         memory_mib: memory_mib.unwrap_or(plan.memory_mib),
         concurrency,
         env,
+        network,
     })
 }
 
@@ -273,10 +276,10 @@ mod tests {
 
     #[test]
     fn what_comes_later_says_so() {
-        let body = json!({"code": "", "network": {}, "retry": {}});
+        let body = json!({"code": "", "secrets": {}, "retry": {}});
         let (code, pointers) = errors(body);
         assert_eq!(code, "not_available_yet");
-        assert_eq!(pointers, ["/network", "/retry"]);
+        assert_eq!(pointers, ["/retry", "/secrets"]);
     }
 
     #[test]

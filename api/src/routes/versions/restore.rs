@@ -9,6 +9,7 @@ use http::StatusCode;
 use super::named;
 use crate::app::App;
 use crate::call::Call;
+use crate::problem::Problem;
 use crate::publishing::{self, Draft, Place};
 use crate::routes::functions::{etag, opened, shown, source};
 use crate::routes::{Answer, json};
@@ -22,6 +23,13 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
     let sealed = (Purpose::Description, old.id.uuid());
     let description = opened(&app, account, sealed, old.description).await?;
     let plan = app.plans.of(caller.account.plan);
+    // A smaller limit is still a limit; a list without some of its hosts is another list.
+    if old.network.len() > plan.hosts() {
+        return Err(Problem::PlanLimit {
+            what: "network hosts of a version",
+            limit: plan.hosts() as u64,
+        });
+    }
     let draft = Draft {
         source,
         description,
@@ -36,6 +44,7 @@ pub(super) async fn answer(app: Arc<App>, call: Call) -> Answer {
         timeout_ms: old.timeout_ms.min(plan.timeout_ms),
         memory_mib: old.memory_mib.min(plan.memory_mib),
         env: old.env,
+        network: old.network,
         concurrency: old.concurrency.map(|most| most.min(plan.concurrency)),
     };
     let place = Place {

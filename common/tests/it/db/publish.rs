@@ -5,8 +5,10 @@ use common::db::publish::{self, Publish, Published};
 use common::db::versions::DeclaredEnv;
 use common::db::{functions, versions};
 use common::ids::{AccountId, FunctionId, NamespaceId, VersionId};
+use common::limits;
 use common::names::FunctionName;
 use common::testing::{self, Role, TestDatabase, given};
+use tokio_postgres::error::SqlState;
 
 struct Publisher {
     database: TestDatabase,
@@ -49,6 +51,7 @@ impl Publisher {
             requirements: &[],
             lock: None,
             env: &DeclaredEnv::default(),
+            network: &[],
             now: SystemClock.now(),
         };
         change(&mut wanted);
@@ -217,4 +220,31 @@ async fn a_version_reads_back_as_it_was_published() {
     assert_eq!(versions::find(&client, stranger, id).await.unwrap(), None);
     let foreign = versions::by_number(&client, stranger, version.function, 1).await;
     assert_eq!(foreign.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_hosts_a_version_names_are_kept_as_they_are_up_to_a_bound() {
+    let publisher = Publisher::new().await;
+    let database = &publisher.database;
+    let hosts: Vec<String> = (0..limits::NETWORK_HOSTS_MOST)
+        .map(|port| format!("*.b.example:{}", port + 1))
+        .collect();
+    let named: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let place = (publisher.account, publisher.namespace);
+    let asked = ("def main(): pass", &[][..], &named[..]);
+    let (_, id) = given::naming(database, place, &"total".parse().unwrap(), asked).await;
+    let worker = database.connect(Role::Worker).client().await.unwrap();
+    let find = async || versions::find(&worker, publisher.account, id).await;
+    let kept = find().await.unwrap().unwrap().network;
+    let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, hosts);
+    let owner = database.connect(Role::Owner).client().await.unwrap();
+    let more = "update versions set network_allow = network_allow || '{a.example}'";
+    let refused = owner.batch_execute(more).await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::CHECK_VIOLATION));
+    // What this release can't read allows nothing.
+    let strange = "update versions set network_allow = '{http://a.example}'";
+    owner.batch_execute(strange).await.unwrap();
+    let unread = find().await.unwrap_err();
+    assert!(unread.to_string().contains("network_allow"), "{unread}");
 }
