@@ -37,7 +37,7 @@ is_there() {
 }
 
 # What a sandbox's root is copied from (ops/rootfs).
-rootfs_sources=(debian-python certificates time-zones media-types)
+rootfs_sources=(debian-python certificates time-zones media-types curl)
 
 # The directory with initdb and postgres; Debian keeps them off the PATH.
 newest_postgres() {

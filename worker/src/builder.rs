@@ -30,6 +30,7 @@ use jail::{BootError, Description, SandboxError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use self::packages::Unfurnished;
+use crate::network;
 use crate::packages::PackagesError;
 use crate::secrets::{SecretsError, Wanted};
 use crate::versions::code_of;
@@ -199,6 +200,10 @@ async fn describe(worker: &Worker, building: &Building) -> Result<Built, BuildEr
         .with(layer)
         .with_environment(secrets.stood_in(declared))
         .watching(declared.names().cloned().collect())
+        .reaching(network::of(
+            &building.version.network,
+            worker.plans.of(PLAN),
+        ))
         .describe(&code, &bounds, limits::IMPORT)
         .await
         .map_err(BuildError::Describe)?;

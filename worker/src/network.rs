@@ -1,7 +1,9 @@
 //! What executions may reach: as the operator says it, and as a version does.
 
 use common::config::Env;
-use jail::EgressConfig;
+use common::network::{AllowedHost, HostPattern};
+use common::plan::PlanLimits;
+use jail::{EgressConfig, HostName, NamedHost, Network};
 
 /// `PATCHBAY_NETWORK_RANGES`: ranges (CIDR, with commas between) that executions may reach
 /// though they are not public; default none. `PATCHBAY_NETWORK_NAMESERVERS`: servers
@@ -20,6 +22,25 @@ pub(crate) fn read(env: &mut Env) -> EgressConfig {
             "an address and port such as 10.1.0.2:53",
         ),
     }
+}
+
+/// What a version's executions may reach on an account's plan.
+#[must_use]
+pub fn of(hosts: &[AllowedHost], plan: &PlanLimits) -> Network {
+    Network {
+        hosts: hosts.iter().map(named).collect(),
+        bytes: u64::from(plan.network_mib) << 20,
+        is_trusted: false,
+    }
+}
+
+pub(crate) fn named(host: &AllowedHost) -> NamedHost {
+    let name = match &host.pattern {
+        HostPattern::Exact(name) => HostName::Exact(name.clone()),
+        HostPattern::Below(name) => HostName::Below(name.clone()),
+    };
+    let port = host.port;
+    NamedHost { name, port }
 }
 
 fn listed<T: std::str::FromStr>(env: &mut Env, name: &str, wanted: &str) -> Vec<T> {

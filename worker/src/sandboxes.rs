@@ -37,6 +37,7 @@ use kind::limits_of;
 pub use kind::{Kind, Wanted};
 use shelf::Shelf;
 
+use crate::network;
 use crate::packages::{Packages, PackagesError};
 use crate::versions::Versions;
 
@@ -135,11 +136,13 @@ impl Sandboxes {
         let place = self.place().await;
         let generic = self.0.parts.generic.take().await.map_err(TakeError::Boot)?;
         let began = self.0.parts.clock.steady();
-        let limits = limits_of(self.0.parts.plans.of(kind.plan), kind);
+        let plan = self.0.parts.plans.of(kind.plan);
+        let limits = limits_of(plan, kind);
         let bound = generic
             .with(layer)
             .with_environment(wanted.environment.clone())
             .watching(wanted.version.env.names().cloned().collect())
+            .reaching(network::of(&wanted.version.network, plan))
             .bind(&wanted.version.code, &limits, limits::IMPORT)
             .await
             .map_err(TakeError::Bind)?;

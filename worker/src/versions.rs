@@ -13,6 +13,7 @@ use common::db::versions::{BrokenKind, DeclaredEnv, Status};
 use common::db::{Database, DbError, versions};
 use common::execution::{ErrorCode, Failure};
 use common::ids::{AccountId, VersionId};
+use common::network::AllowedHost;
 use common::packages::{Lock, LockDigest};
 use common::source::{self, DamagedSource, Source};
 use common::vault::{Purpose, Vault, VaultError};
@@ -45,6 +46,8 @@ pub struct Loaded {
     id: VersionId,
     /// Environment values it gets.
     pub env: DeclaredEnv,
+    /// Hosts its executions may reach.
+    pub network: Vec<AllowedHost>,
     /// Its import reads some of them: a sandbox serves calls with the same values only.
     pub reads_env: bool,
 }
@@ -210,6 +213,7 @@ impl Versions {
             account,
             id,
             env: found.version.env,
+            network: found.version.network,
             reads_env: !found.version.import_env.is_empty(),
         })))
     }

@@ -99,8 +99,7 @@ impl Dialer {
     }
 
     async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
-        let literal = host.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = literal.parse() {
+        if let Ok(address) = host.parse() {
             return Ok(vec![address]);
         }
         // With its dot: no domain of this host's own is tried behind it.

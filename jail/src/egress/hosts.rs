@@ -1,5 +1,7 @@
 //! Which hosts a version names.
 
+use std::net::Ipv6Addr;
+
 /// A host and a port that may be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedHost {
@@ -7,7 +9,7 @@ pub struct NamedHost {
     pub port: u16,
 }
 
-/// In lower case, without a dot at its end; an address of version 6 in brackets.
+/// In lower case, without a dot at its end; an address as Rust prints it, without brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostName {
     Exact(String),
@@ -32,7 +34,7 @@ impl NamedHost {
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// In lower case, without a dot at its end.
+    /// As in [`HostName`].
     pub(super) host: String,
     pub(super) port: u16,
 }
@@ -50,19 +52,28 @@ impl Wanted {
             Some(_) => return None,
             None => instead?,
         };
-        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        let inner = host.strip_prefix('[').map(|rest| rest.strip_suffix(']'));
-        let is_sound = match inner {
-            Some(inner) => inner?.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => is_name(&host),
+        let host = match host.strip_prefix('[') {
+            Some(rest) => {
+                let address: Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
+                address.to_string()
+            }
+            None => {
+                let host = host.strip_suffix('.').unwrap_or(host);
+                is_name(host).then(|| host.to_ascii_lowercase())?
+            }
         };
-        (port != 0 && is_sound).then_some(Self { host, port })
+        (port != 0).then_some(Self { host, port })
     }
 }
 
 impl std::fmt::Display for Wanted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        let Self { host, port } = self;
+        if host.contains(':') {
+            write!(f, "[{host}]:{port}")
+        } else {
+            write!(f, "{host}:{port}")
+        }
     }
 }
 
@@ -92,7 +103,7 @@ mod tests {
             wanted("API.Example.com.:443").unwrap(),
             "api.example.com:443"
         );
-        assert_eq!(wanted("[::1]:80").unwrap(), "[::1]:80");
+        assert_eq!(wanted("[0::01]:80").unwrap(), "[::1]:80");
         assert_eq!(Wanted::of("example.com", Some(80)).unwrap().port, 80);
         for wrong in [
             "example.com",

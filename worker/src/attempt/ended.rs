@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::execution::{Ending, ErrorCode, Failure, FinalState, Logs, SealedOutcome};
 use common::ids::{AccountId, ExecutionId};
 use common::vault::{DataKey, Purpose, SealError, Vault, VaultError};
-use jail::{Done, FailureCode};
+use jail::{Done, FailureCode, Traffic};
 use jiff::Timestamp;
 
 /// How an attempt ended. The user's failure is data.
@@ -25,6 +25,7 @@ pub struct Used {
     pub duration: Duration,
     pub cpu: Duration,
     pub memory_peak: u64,
+    pub traffic: Traffic,
 }
 
 impl Ended {
@@ -52,6 +53,7 @@ impl Ended {
                 duration: done.duration,
                 cpu: done.cpu,
                 memory_peak: done.memory_peak,
+                traffic: done.traffic,
             }),
         }
     }
@@ -130,8 +132,8 @@ impl Ended {
             duration_us: self.used.map(|used| micros(used.duration)),
             cpu_us: self.used.map(|used| micros(used.cpu)),
             memory_peak_bytes: self.used.map(|used| used.memory_peak),
-            network_in_bytes: None,
-            network_out_bytes: None,
+            network_in_bytes: self.used.map(|used| used.traffic.bytes_in),
+            network_out_bytes: self.used.map(|used| used.traffic.bytes_out),
         }
     }
 }
@@ -221,7 +223,7 @@ mod tests {
             cpu: Duration::from_micros(7),
             duration: Duration::from_micros(9),
             memory_peak: 11,
-            traffic: jail::Traffic::default(),
+            traffic: Traffic::default(),
             reusable: true,
         }
     }

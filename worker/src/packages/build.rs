@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::limits;
 use jail::{
-    BootError, Code, Context, Done, Environment, Failure, FailureCode, Host, HostName, Layer,
-    Limits, NamedHost, Network, Request, Sandbox, SandboxError,
+    BootError, Code, Context, Done, Environment, Failure, FailureCode, Host, Layer, Limits,
+    NamedHost, Network, Request, Sandbox, SandboxError,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 
 use super::config::PackagesConfig;
 use super::delivery::{self, Bounds, DeliveryError, Taken};
+use crate::network;
 
 const INSTALLER: &str = include_str!("installer.py");
 /// As the installer knows it.
@@ -107,7 +108,7 @@ impl Builds {
             resolver: host.layer(directory).await.map_err(StepError::Resolver)?,
             host,
             index: config.index,
-            hosts: config.hosts.iter().filter_map(|host| named(host)).collect(),
+            hosts: config.hosts.iter().map(network::named).collect(),
             time: config.time,
         })
     }
@@ -202,15 +203,6 @@ impl Builds {
             Err(failure) => Err(StepError::Installer(Box::new(failure))),
         }
     }
-}
-
-/// `host:port`, as the settings have it.
-fn named(host: &str) -> Option<NamedHost> {
-    let (name, port) = host.rsplit_once(':')?;
-    Some(NamedHost {
-        name: HostName::Exact(name.to_owned()),
-        port: port.parse().ok()?,
-    })
 }
 
 type Ran = Result<Done, SandboxError>;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::config::Env;
+use common::network::AllowedHost;
 
 const PYPI: &str = "https://pypi.org/simple";
 /// Where PyPI keeps the files that its index names.
@@ -17,9 +18,9 @@ pub struct PackagesConfig {
     /// `PATCHBAY_PACKAGE_INDEX`: the index (PEP 503 or 691), without a name or password
     /// in it; default PyPI.
     pub index: String,
-    /// `PATCHBAY_PACKAGE_HOSTS`: what a build may reach, `host:port` with commas between;
-    /// default the index' own host, and for PyPI the one with its files.
-    pub hosts: BTreeSet<String>,
+    /// `PATCHBAY_PACKAGE_HOSTS`: what a build may reach, `host:port` with commas between,
+    /// without a port 443; default the index' own host, and for PyPI the one with its files.
+    pub hosts: BTreeSet<AllowedHost>,
     /// `PATCHBAY_LAYERS_DIR`: where layers are kept; workers of a host may share it;
     /// default `layers` in the state directory.
     pub layers: PathBuf,
@@ -46,10 +47,11 @@ impl PackagesConfig {
             None if index == PYPI => own.into_iter().chain([PYPI_FILES.to_owned()]).collect(),
             None => own.into_iter().collect(),
         };
-        for host in &hosts {
-            let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-            if !matches!(port, Some(Ok(_))) {
-                env.wrong(format!("PATCHBAY_PACKAGE_HOSTS: {host} has no port"));
+        let mut read = BTreeSet::new();
+        for host in hosts {
+            match host.parse() {
+                Ok(host) => drop(read.insert(host)),
+                Err(error) => env.wrong(format!("PATCHBAY_PACKAGE_HOSTS: {host}: {error}")),
             }
         }
         let layers: Option<PathBuf> = env.optional("PATCHBAY_LAYERS_DIR");
@@ -63,7 +65,7 @@ impl PackagesConfig {
         Self {
             uv,
             index,
-            hosts,
+            hosts: read,
             layers,
             layers_mib: env.within("PATCHBAY_LAYERS_MIB", 16_384, 256..=16_777_216),
             time: Duration::from_secs(
@@ -116,8 +118,11 @@ mod tests {
 
     #[test]
     fn a_build_reaches_the_index_and_what_it_names_alone() {
-        let hosts = |vars: &[(&str, &str)]| read(vars).0.hosts.into_iter().collect::<Vec<_>>();
-        assert_eq!(hosts(&[]), ["files.pythonhosted.org:443", "pypi.org:443"]);
+        let hosts = |vars: &[(&str, &str)]| {
+            let hosts = read(vars).0.hosts;
+            hosts.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(hosts(&[]), ["files.pythonhosted.org", "pypi.org"]);
         let own = ("PATCHBAY_PACKAGE_INDEX", "http://Index.example:81/simple/");
         assert_eq!(hosts(&[own]), ["index.example:81"]);
         let listed = ("PATCHBAY_PACKAGE_HOSTS", "a:1, B:2,");
@@ -126,11 +131,11 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_absolute_and_hosts_have_ports() {
+    fn paths_are_absolute_and_hosts_are_hosts() {
         for (name, value) in [
             ("PATCHBAY_UV", "uv"),
             ("PATCHBAY_LAYERS_DIR", "layers"),
-            ("PATCHBAY_PACKAGE_HOSTS", "pypi.org"),
+            ("PATCHBAY_PACKAGE_HOSTS", "https://pypi.org"),
             ("PATCHBAY_PACKAGE_HOSTS", "pypi.org:https"),
         ] {
             assert!(!read(&[(name, value)]).1, "{name}={value}");

@@ -9,6 +9,7 @@ mod documented;
 mod environment;
 mod following;
 mod host;
+mod network;
 mod odd;
 mod packages;
 mod servers;

@@ -70,7 +70,7 @@ pub(crate) fn named(text: &str) -> NamedHost {
     let (name, port) = text.rsplit_once(':').unwrap();
     let name = match name.strip_prefix("*.") {
         Some(below) => HostName::Below(below.to_owned()),
-        None => HostName::Exact(name.to_owned()),
+        None => HostName::Exact(name.trim_matches(['[', ']']).to_owned()),
     };
     NamedHost {
         name,

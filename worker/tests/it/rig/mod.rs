@@ -10,8 +10,8 @@ use common::db::executions;
 use common::db::versions::{self, DeclaredEnv, Status, Version};
 use common::entry::Entry;
 use common::execution::{Failure, FinalState, Lane, Logs, SealedOutcome, State};
-use common::ids::ExecutionId;
-use common::names::FunctionName;
+use common::ids::{AccountId, ExecutionId, FunctionId, NamespaceId, UserId, VersionId};
+use common::names::{FunctionName, NamespaceName};
 use common::queue::{self, Accept, Accepted, Bounds, Owner, Period, Watched};
 use common::testing::given::{self, Tenant};
 use common::testing::{self, Queue, Role, TestDatabase, wait_until};
@@ -67,6 +67,40 @@ impl Outcome {
     }
 }
 
+/// Whom a function is published for.
+struct Owned {
+    place: (AccountId, NamespaceId),
+    user: UserId,
+    namespace_name: NamespaceName,
+    name: FunctionName,
+}
+
+impl Owned {
+    async fn new(rig: &Rig) -> Self {
+        let (account, user) = given::account(&rig.database).await;
+        let (namespace, namespace_name) = given::namespace(&rig.database, account).await;
+        Self {
+            place: (account, namespace),
+            user,
+            namespace_name,
+            name: "f".parse().unwrap(),
+        }
+    }
+
+    fn tenant(self, (function, version): (FunctionId, VersionId)) -> Tenant {
+        let (account, namespace) = self.place;
+        Tenant {
+            account,
+            user: self.user,
+            namespace,
+            namespace_name: self.namespace_name,
+            function,
+            function_name: self.name,
+            version,
+        }
+    }
+}
+
 impl Rig {
     pub(crate) async fn new() -> Self {
         let database = testing::database().await;
@@ -86,20 +120,9 @@ impl Rig {
 
     /// A function of one version that is ready.
     pub(crate) async fn function(&self, code: &str) -> Tenant {
-        let (account, user) = given::account(&self.database).await;
-        let (namespace, namespace_name) = given::namespace(&self.database, account).await;
-        let function_name: FunctionName = "f".parse().unwrap();
-        let place = (account, namespace);
-        let (function, version) = given::version(&self.database, place, &function_name, code).await;
-        Tenant {
-            account,
-            user,
-            namespace,
-            namespace_name,
-            function,
-            function_name,
-            version,
-        }
+        let owner = Owned::new(self).await;
+        let ids = given::version(&self.database, owner.place, &owner.name, code).await;
+        owner.tenant(ids)
     }
 
     /// A function published and not yet built.
@@ -109,22 +132,23 @@ impl Rig {
         requirements: &[&str],
         env: &DeclaredEnv,
     ) -> Tenant {
-        let (account, user) = given::account(&self.database).await;
-        let (namespace, namespace_name) = given::namespace(&self.database, account).await;
-        let function_name = "f".parse().unwrap();
-        let place = (account, namespace);
+        let owner = Owned::new(self).await;
         let what = (code, requirements, env);
-        let declaring = given::declaring(&self.database, place, &function_name, what);
-        let (function, version) = declaring.await;
-        Tenant {
-            account,
-            user,
-            namespace,
-            namespace_name,
-            function,
-            function_name,
-            version,
-        }
+        let ids = given::declaring(&self.database, owner.place, &owner.name, what).await;
+        owner.tenant(ids)
+    }
+
+    /// The same, naming hosts.
+    pub(crate) async fn publish_naming(
+        &self,
+        code: &str,
+        requirements: &[&str],
+        hosts: &[&str],
+    ) -> Tenant {
+        let owner = Owned::new(self).await;
+        let what = (code, requirements, hosts);
+        let ids = given::naming(&self.database, owner.place, &owner.name, what).await;
+        owner.tenant(ids)
     }
 
     /// Waits until a worker has built the version.
