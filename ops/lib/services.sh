@@ -85,9 +85,17 @@ exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TZ=UTC \\
   PATCHBAY_LOG="${PATCHBAY_LOG:-info}" \\
   PATCHBAY_ADMIN_LISTEN=127.0.0.1:$(remembered_port "$2-admin") \\
   REDIS_URL_FILE="$home/secrets/redis.url" \\
-$(sed 's/^/  /; s/$/ \\/')
+$(sed '/^$/d; s/^/  /; s/$/ \\/')
   setpriv --pdeathsig=KILL "$checkout/target/up/$1"
 END
+}
+
+# Settings of whoever calls ops/up that are the services' as well: those that are set.
+passed_on() {
+  local name
+  for name; do
+    [ -z "${!name:-}" ] || printf '%s=%q\n' "$name" "${!name}"
+  done
 }
 
 # A password's hash takes 19 MiB, which is given back at once: by itself the C library
@@ -102,6 +110,7 @@ PATCHBAY_JWT_KEY_FILE="$home/secrets/jwt.pem"
 PATCHBAY_LISTEN=127.0.0.1:$port
 PATCHBAY_PUBLIC_URL=http://127.0.0.1:$port
 PATCHBAY_RUN_AS=patchbay
+$(passed_on PATCHBAY_PLANS_FILE)
 END
 }
 
@@ -126,6 +135,7 @@ PATCHBAY_NSJAIL="$nsjail"
 PATCHBAY_UV="$uv"
 PATCHBAY_LAYERS_DIR="$home/state/layers"
 PATCHBAY_LAST_STARTS=$last
+$(passed_on PATCHBAY_PLANS_FILE PATCHBAY_NETWORK_RANGES PATCHBAY_NETWORK_NAMESERVERS PATCHBAY_PACKAGE_INDEX PATCHBAY_PACKAGE_HOSTS)
 END
 }
 
