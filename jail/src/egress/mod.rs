@@ -169,6 +169,8 @@ pub struct EgressWalls {
     pub own_host: bool,
     /// Connections end with their execution, and what waits is thrown away.
     pub swept: bool,
+    /// Nothing is reached while no execution runs.
+    pub gated: bool,
     /// The listener is there before the code.
     pub first: bool,
     /// Bytes are bounded.
@@ -183,6 +185,7 @@ impl Default for EgressWalls {
             pinned: true,
             own_host: true,
             swept: true,
+            gated: true,
             first: true,
             bounded: true,
         }

@@ -102,7 +102,8 @@ impl Opened {
                 return;
             }
         };
-        let is_swept = dialer.walls.swept;
+        let walls = dialer.walls;
+        let bytes = self.network.bytes;
         let policy = Arc::new(Policy::new(self.network, dialer));
         let mut orders = self.orders;
         let mut connections = JoinSet::new();
@@ -116,13 +117,13 @@ impl Opened {
                     Some(Order::Open(new)) => meter = Some(new),
                     Some(Order::Shut(told)) => {
                         meter = None;
-                        if is_swept {
+                        if walls.swept {
                             connections.shutdown().await;
                         }
                         let _asker_gone = told.send(());
                     }
                     Some(Order::Drain(told)) => {
-                        if is_swept {
+                        if walls.swept {
                             connections.shutdown().await;
                             throw_away(&self.listener);
                         }
@@ -133,7 +134,8 @@ impl Opened {
                 accepted = listener.accept(), if has_room => match accepted {
                     Ok((client, _)) => {
                         let admission = match &meter {
-                            None => Admission::Shut,
+                            None if walls.gated => Admission::Shut,
+                            None => Admission::Open(Arc::new(Meter::new(bytes))),
                             Some(_) if connections.len() >= CONNECTIONS => Admission::Full(CONNECTIONS),
                             Some(meter) => Admission::Open(meter.clone()),
                         };

@@ -15,6 +15,7 @@ use super::client::{Client, request};
 use super::figures::Slice;
 use super::load::{Caller, closed_loop, micros};
 use super::machine::{self, Usage};
+use super::network;
 use super::packages::{self, Imports};
 use super::patchbay::{self, Async, Mcp, PLUS_ONE, Sync};
 use super::setting::Setting;
@@ -42,6 +43,10 @@ pub(super) enum Case {
     Bind {
         layer: bool,
     },
+    /// Requests of one execution to a named host, or of no execution at all.
+    Https {
+        proxied: bool,
+    },
 }
 
 impl Case {
@@ -65,6 +70,8 @@ impl Case {
         Self::Crowd(16),
         Self::Bind { layer: false },
         Self::Bind { layer: true },
+        Self::Https { proxied: false },
+        Self::Https { proxied: true },
         Self::Fdatasync,
         Self::AcceptAlone(64),
         Self::Durable(1),
@@ -86,6 +93,8 @@ impl Case {
             Self::Crowd(n) => format!("sync {n}, {}", Imports::Pandas.name()),
             Self::Bind { layer: false } => "bind, no layer".to_owned(),
             Self::Bind { layer: true } => "bind, with a layer".to_owned(),
+            Self::Https { proxied: false } => "https, outside".to_owned(),
+            Self::Https { proxied: true } => "https, from a sandbox".to_owned(),
             Self::Mcp(n) => format!("mcp {n}"),
         }
     }
@@ -133,6 +142,7 @@ pub(super) async fn measure(
             system(setting, callers, span).await
         }
         Case::Bind { layer } => packages::binds(setting, layer).await,
+        Case::Https { proxied } => network::https(setting, proxied).await,
     }
 }
 

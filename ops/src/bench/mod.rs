@@ -10,6 +10,7 @@ mod client;
 mod figures;
 mod load;
 mod machine;
+mod network;
 mod packages;
 mod patchbay;
 mod report;

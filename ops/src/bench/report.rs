@@ -136,12 +136,12 @@ pub(super) fn judge(run: &Run) -> Vec<Judged> {
             run.ratio(Case::FirstCall(Imports::Nothing), Case::Spawn(1), p50),
         ),
     ];
-    judged.extend(of_packages(run));
+    judged.extend(of_functions(run));
     judged
 }
 
-/// What functions with packages are held to.
-fn of_packages(run: &Run) -> Vec<Judged> {
+/// What functions with packages, and those with a network, are held to.
+fn of_functions(run: &Run) -> Vec<Judged> {
     use Bound::{AtLeast, AtMost};
     let p50 = |figures: &Figures| figures.p50_us;
     let rate = |figures: &Figures| figures.rate;
@@ -169,6 +169,14 @@ fn of_packages(run: &Run) -> Vec<Judged> {
             "bind, milliseconds that a layer adds",
             AtMost(1.0),
             added(Case::Bind { layer: true }, Case::Bind { layer: false }),
+        ),
+        goal(
+            "https to a named host, milliseconds that the sandbox and its proxy add",
+            AtMost(1.0),
+            added(
+                Case::Https { proxied: true },
+                Case::Https { proxied: false },
+            ),
         ),
     ]
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use common::config::Env;
 use common::plan::Plan;
-use jail::{Host, HostConfig};
+use jail::{EgressConfig, Host, HostConfig};
 use secrecy::SecretString;
 
 use super::machine::{Group, Scope};
@@ -52,7 +52,10 @@ impl Setting {
             layers: vec![home.join("bench")],
             name: "bench".to_owned(),
             max_sandboxes: 16,
-            egress: jail::EgressConfig::default(),
+            egress: EgressConfig {
+                ranges: vec!["127.0.0.0/8".parse()?],
+                ..EgressConfig::default()
+            },
         };
         fs::create_dir_all(&config.state_dir)?;
         Ok(Self {

@@ -17,7 +17,8 @@ struct Seen {
 }
 
 /// `/bytes/N` answers with N bytes; `/endless` and `/silent` never end; `/to/ADDRESS`
-/// redirects; all else is answered with what came as the body.
+/// redirects; `/host` tells the `Host` it was given, `/count/PATH` how often `/PATH` was
+/// asked for; all else is answered with what came as the body.
 pub(crate) struct Server {
     pub(crate) at: SocketAddr,
     seen: Arc<Seen>,
@@ -109,6 +110,7 @@ fn serve(mut client: TcpStream, seen: &Seen) -> std::io::Result<()> {
             send(&mut client, text.as_bytes())?;
             continue;
         }
+        let body = told(&path, seen).unwrap_or(body);
         let length = match path.strip_prefix("/bytes/") {
             Some(length) => length.parse().unwrap(),
             None if path == "/endless" => u64::MAX >> 2,
@@ -140,6 +142,21 @@ fn serve(mut client: TcpStream, seen: &Seen) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What it says of requests.
+fn told(path: &str, seen: &Seen) -> Option<Vec<u8>> {
+    let heads = seen.heads.lock().unwrap();
+    if path == "/host" {
+        let host = heads.last()?.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("host").then(|| value.to_owned())
+        });
+        return Some(host.unwrap_or_default().into_bytes());
+    }
+    let counted = path.strip_prefix("/count")?;
+    let is_it = |head: &&String| head.split(' ').nth(1) == Some(counted);
+    Some(heads.iter().filter(is_it).count().to_string().into_bytes())
 }
 
 /// A head and its body; `None` at the end.
