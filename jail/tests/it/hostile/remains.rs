@@ -6,7 +6,7 @@ use super::Two;
 
 #[tokio::test]
 async fn the_previous_input_is_nowhere_to_be_found() {
-    let mut two = Two::behind_all_walls(hostile!("read_previous")).await;
+    let mut two = Two::behind_all_walls(hostile!("leakage/read_previous")).await;
     for _ in 0..2 {
         two.gets(json!({"leave": "planted-word"})).await;
         assert!(two.hostile.is_reusable());
@@ -14,7 +14,7 @@ async fn the_previous_input_is_nowhere_to_be_found() {
         two.other_is_well().await;
     }
 
-    let mut open = Two::without(hostile!("read_previous"), |p| p.sweep = false).await;
+    let mut open = Two::without(hostile!("leakage/read_previous"), |p| p.sweep = false).await;
     open.gets(json!({"leave": "planted-word"})).await;
     let found = open.gets(json!({})).await;
     assert_eq!(found, json!(["/tmp/left", "/dev/shm/left", "process"]));
@@ -22,7 +22,7 @@ async fn the_previous_input_is_nowhere_to_be_found() {
 
 #[tokio::test]
 async fn a_daemon_does_not_meet_the_next_call() {
-    let mut two = Two::behind_all_walls(hostile!("daemon")).await;
+    let mut two = Two::behind_all_walls(hostile!("persistence/daemon")).await;
     for _ in 0..3 {
         two.gets(json!({"leave": true})).await;
         assert!(two.hostile.is_reusable());
@@ -30,19 +30,19 @@ async fn a_daemon_does_not_meet_the_next_call() {
     }
     two.other_is_well().await;
 
-    let mut open = Two::without(hostile!("daemon"), |p| p.sweep = false).await;
+    let mut open = Two::without(hostile!("persistence/daemon"), |p| p.sweep = false).await;
     open.gets(json!({"leave": true})).await;
     assert_eq!(open.gets(json!({"leave": false})).await, json!([2, true]));
 }
 
 #[tokio::test]
 async fn nothing_can_be_left_in_the_kernel() {
-    let mut two = Two::behind_all_walls(hostile!("kernel_objects")).await;
+    let mut two = Two::behind_all_walls(hostile!("persistence/kernel_objects")).await;
     let none = json!({"shm": "ENOSYS", "sem": "ENOSYS", "msg": "ENOSYS"});
     assert_eq!(two.gets(json!({"leave": true})).await, none);
     two.other_is_well().await;
 
-    let mut open = Two::without(hostile!("kernel_objects"), |p| {
+    let mut open = Two::without(hostile!("persistence/kernel_objects"), |p| {
         p.allow.extend(["shmget", "semget", "msgget"]);
     })
     .await;
@@ -53,13 +53,16 @@ async fn nothing_can_be_left_in_the_kernel() {
 
 #[tokio::test]
 async fn what_the_import_made_can_not_be_changed() {
-    let mut two = Two::behind_all_walls(hostile!("import_files")).await;
+    let mut two = Two::behind_all_walls(hostile!("persistence/import_files")).await;
     for _ in 0..2 {
         assert_eq!(two.gets(json!({})).await, json!([]));
     }
     two.other_is_well().await;
 
-    let mut open = Two::without(hostile!("import_files"), |p| p.second_uid = false).await;
+    let mut open = Two::without(hostile!("persistence/import_files"), |p| {
+        p.second_uid = false
+    })
+    .await;
     let changed = open.gets(json!({})).await;
     for name in ["replace", "mode", "times", "shm"] {
         assert!(
@@ -71,7 +74,7 @@ async fn what_the_import_made_can_not_be_changed() {
 
 #[tokio::test]
 async fn files_that_resist_are_removed_too() {
-    let mut two = Two::behind_all_walls(hostile!("stubborn_files")).await;
+    let mut two = Two::behind_all_walls(hostile!("persistence/stubborn_files")).await;
     for _ in 0..2 {
         two.gets(json!({"leave": true})).await;
         assert!(two.hostile.is_reusable());
@@ -79,7 +82,7 @@ async fn files_that_resist_are_removed_too() {
     }
     two.other_is_well().await;
 
-    let mut open = Two::without(hostile!("stubborn_files"), |p| p.sweep = false).await;
+    let mut open = Two::without(hostile!("persistence/stubborn_files"), |p| p.sweep = false).await;
     open.gets(json!({"leave": true})).await;
     assert!(
         open.gets(json!({"leave": false}))

@@ -10,7 +10,7 @@ use crate::world::{LIMITS, World, host, output, request, run, weakened};
 
 #[tokio::test]
 async fn a_fork_bomb_meets_the_plan_s_processes() {
-    let mut two = Two::behind_all_walls(hostile!("fork_bomb")).await;
+    let mut two = Two::behind_all_walls(hostile!("exhaustion/fork_bomb")).await;
     for _ in 0..2 {
         two.fails(json!({"most": 300}), FailureCode::TooManyProcesses)
             .await;
@@ -18,13 +18,13 @@ async fn a_fork_bomb_meets_the_plan_s_processes() {
     }
     assert_eq!(two.gets(json!({"most": 3})).await, 3);
 
-    let mut open = Two::without(hostile!("fork_bomb"), |p| p.bound_pids = false).await;
+    let mut open = Two::without(hostile!("exhaustion/fork_bomb"), |p| p.bound_pids = false).await;
     assert_eq!(open.gets(json!({"most": 60})).await, 60);
 }
 
 #[tokio::test]
 async fn a_memory_bomb_kills_in_its_own_group_alone() {
-    let mut two = Two::behind_all_walls(hostile!("memory_bomb")).await;
+    let mut two = Two::behind_all_walls(hostile!("exhaustion/memory_bomb")).await;
     for (how, mib) in [("pages", 100), ("children", 100), ("files", 63)] {
         let limits = Limits {
             memory_bytes: 32 << 20,
@@ -38,7 +38,10 @@ async fn a_memory_bomb_kills_in_its_own_group_alone() {
         assert_eq!(two.gets(json!({"mib": 1, "how": how})).await, 1);
     }
 
-    let mut open = Two::without(hostile!("memory_bomb"), |p| p.bound_memory = false).await;
+    let mut open = Two::without(hostile!("exhaustion/memory_bomb"), |p| {
+        p.bound_memory = false
+    })
+    .await;
     assert_eq!(open.gets(json!({"mib": 200, "how": "pages"})).await, 200);
 }
 
@@ -49,27 +52,33 @@ async fn filling_the_scratch_space_fills_one_s_own() {
         scratch_inodes: 100,
         ..LIMITS
     };
-    let mut two = Two::on(host(), hostile!("tmpfs_fill"), limits).await;
+    let mut two = Two::on(host(), hostile!("exhaustion/tmpfs_fill"), limits).await;
     for how in ["bytes", "files"] {
         two.fails(json!({"how": how}), FailureCode::DiskFull).await;
         assert_eq!(two.gets(json!({"how": "list"})).await, json!([]));
         two.other_is_well().await;
     }
 
-    let mut open = Two::without(hostile!("tmpfs_fill"), |p| p.bound_scratch = false).await;
+    let mut open = Two::without(hostile!("exhaustion/tmpfs_fill"), |p| {
+        p.bound_scratch = false
+    })
+    .await;
     assert_eq!(open.gets(json!({"how": "bytes"})).await, Value::Null);
     assert_eq!(open.gets(json!({"how": "files"})).await, Value::Null);
 }
 
 #[tokio::test]
 async fn an_output_flood_is_dropped_and_then_ended() {
-    let mut two = Two::behind_all_walls(hostile!("output_flood")).await;
+    let mut two = Two::behind_all_walls(hostile!("exhaustion/output_flood")).await;
     two.fails(json!({"mib": 200}), FailureCode::OutputTooLarge)
         .await;
     two.other_is_well().await;
     assert_eq!(two.gets(json!({"mib": 8})).await, 8);
 
-    let mut open = Two::without(hostile!("output_flood"), |p| p.bound_output = false).await;
+    let mut open = Two::without(hostile!("exhaustion/output_flood"), |p| {
+        p.bound_output = false
+    })
+    .await;
     assert_eq!(open.gets(json!({"mib": 70})).await, 70);
 }
 
@@ -80,8 +89,8 @@ async fn beside_one_that_holds(world: &World, most: u64) -> Value {
         pids: 128,
         ..LIMITS
     };
-    let mut first = bind(world, hostile!("inotify"), limits).await;
-    let mut second = bind(world, hostile!("inotify"), limits).await;
+    let mut first = bind(world, hostile!("exhaustion/inotify"), limits).await;
+    let mut second = bind(world, hostile!("exhaustion/inotify"), limits).await;
     let holding = json!({"most": most, "hold": 300}).to_string();
     let asking = json!({"most": most}).to_string();
     let mut asked = request(&holding);
@@ -111,7 +120,7 @@ async fn inotify_instances_of_all_tenants_can_not_be_taken_by_one() {
         beside_one_that_holds(&world, most).await,
         json!([0, "ENOSYS"])
     );
-    let mut two = Two::on(world, hostile!("inotify"), LIMITS).await;
+    let mut two = Two::on(world, hostile!("exhaustion/inotify"), LIMITS).await;
     two.other_is_well().await;
 
     // With the call allowed, one tenant's instances are missing from another's.
@@ -125,15 +134,18 @@ async fn inotify_instances_of_all_tenants_can_not_be_taken_by_one() {
 
 #[tokio::test]
 async fn queued_signals_of_all_tenants_can_not_be_used_up_by_one() {
-    let mut two = Two::behind_all_walls(hostile!("queued_signals")).await;
+    let mut two = Two::behind_all_walls(hostile!("exhaustion/queued_signals")).await;
     let most = two.gets(json!({"most": 5000})).await.as_u64().unwrap();
     assert!(most <= 256, "{most}");
-    let mut other = bind(&two.world, hostile!("queued_signals"), LIMITS).await;
+    let mut other = bind(&two.world, hostile!("exhaustion/queued_signals"), LIMITS).await;
     let done = run(&mut other, r#"{"most": 200}"#).await;
     assert_eq!(output(&done), "200");
     drop(other);
     two.other_is_well().await;
 
-    let mut open = Two::without(hostile!("queued_signals"), |p| p.bound_signals = false).await;
+    let mut open = Two::without(hostile!("exhaustion/queued_signals"), |p| {
+        p.bound_signals = false
+    })
+    .await;
     assert_eq!(open.gets(json!({"most": 5000})).await, 5000);
 }
