@@ -42,6 +42,8 @@ struct Settings {
     drop_capabilities: bool,
     hide_template: bool,
     bound_signals: bool,
+    bound_core: bool,
+    reseed: bool,
     sweep: bool,
     native: bool,
 }
@@ -204,6 +206,8 @@ async fn import(
             drop_capabilities: profile.drop_capabilities,
             hide_template: profile.hide_template,
             bound_signals: profile.bound_signals,
+            bound_core: profile.bound_core,
+            reseed: profile.reseed,
             sweep: profile.sweep,
             // The native loop has every wall built in.
             native: profile.native && profile.sweep && profile.drop_capabilities,

@@ -6,6 +6,7 @@
 //! [`Profile`]'s fields are what those tests change to see the attack succeed.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::egress::EgressWalls;
 use crate::limits::{SHM_BYTES, SHM_INODES};
@@ -69,8 +70,25 @@ pub struct Profile {
     pub bound_scratch: bool,
     /// Trailing bytes and strange frames are refused.
     pub strict_frames: bool,
-    /// Output past the bound ends the execution.
+    /// Output and answers past the bound end the execution.
     pub bound_output: bool,
+    /// An execution's time ends it.
+    pub bound_time: bool,
+    /// So does what it does after its answer.
+    pub bound_last_steps: bool,
+    /// Bounds of a process: its files, its stack, its core.
+    pub bound_files: bool,
+    pub bound_stack: bool,
+    pub bound_core: bool,
+    /// Randomness that a library keeps is made anew for each execution.
+    pub reseed: bool,
+    /// Nothing of the worker's environment is inherited.
+    pub own_environment: bool,
+    /// Names of groups are seen from the sandbox's own.
+    pub own_cgroup: bool,
+    /// No program gives rights: by its mount, and by the process.
+    pub nosuid: bool,
+    pub no_new_privs: bool,
     pub egress: EgressWalls,
 }
 
@@ -93,6 +111,16 @@ impl Default for Profile {
             bound_scratch: true,
             strict_frames: true,
             bound_output: true,
+            bound_time: true,
+            bound_last_steps: true,
+            bound_files: true,
+            bound_stack: true,
+            bound_core: true,
+            reseed: true,
+            own_environment: true,
+            own_cgroup: true,
+            nosuid: true,
+            no_new_privs: true,
             egress: EgressWalls::default(),
         }
     }
@@ -116,7 +144,7 @@ impl Profile {
     pub(crate) fn render(&self, place: Place<'_>) -> String {
         let mut out = String::with_capacity(8_192);
         self.identity(&mut out, place);
-        limits(&mut out);
+        self.limits(&mut out);
         self.namespaces(&mut out, place);
         self.mounts(&mut out, place);
         for (name, value) in ENVIRONMENT {
@@ -129,6 +157,12 @@ impl Profile {
         out
     }
 
+    /// Until an execution is ended for its time.
+    pub(crate) const fn patience(&self, timeout: Duration) -> Duration {
+        const NO_END: Duration = Duration::from_secs(600);
+        if self.bound_time { timeout } else { NO_END }
+    }
+
     fn identity(&self, out: &mut String, place: Place<'_>) {
         for line in [
             "mode: ONCE",
@@ -139,7 +173,6 @@ impl Profile {
             // nsjail's default of 19 costs a third of the rate.
             "nice_level: 0",
             "log_level: WARNING",
-            "keep_env: false",
             // Used to become the second uid and to kill what that one leaves; dropped in each child.
             "cap: \"CAP_SETUID\"",
             "cap: \"CAP_SETGID\"",
@@ -147,6 +180,11 @@ impl Profile {
         ] {
             put(out, line);
         }
+        put(out, &format!("keep_env: {}", !self.own_environment));
+        put(
+            out,
+            &format!("disable_no_new_privs: {}", !self.no_new_privs),
+        );
         put(out, &format!("log_fd: {}", place.log));
         put(out, &format!("pass_fd: {}", place.control));
         let uid = place.uid;
@@ -169,7 +207,7 @@ impl Profile {
             ("newpid", true),
             ("newipc", true),
             ("newuts", true),
-            ("newcgroup", true),
+            ("newcgroup", self.own_cgroup),
         ] {
             put(out, &format!("clone_{name}: {on}"));
         }
@@ -205,19 +243,39 @@ impl Profile {
         );
         // Resized by plan when a version is bound. Sticky and the template's, so that executions
         // can change neither the mode nor the files of the import.
-        put(out, &tmpfs("/tmp", 16 << 20, 1_024, "1777", false));
+        put(out, &self.tmpfs("/tmp", (16 << 20, 1_024), "1777", false));
         // Without it no multiprocessing.Lock; never executable.
-        put(out, &tmpfs("/dev/shm", SHM_BYTES, SHM_INODES, "1777", true));
+        put(
+            out,
+            &self.tmpfs("/dev/shm", (SHM_BYTES, SHM_INODES), "1777", true),
+        );
         // The version's source, written once by the template, which is not the executions' uid.
-        put(out, &tmpfs("/code", 4 << 20, 1_024, code_mode, false));
+        put(
+            out,
+            &self.tmpfs("/code", (4 << 20, 1_024), code_mode, false),
+        );
     }
-}
 
-fn tmpfs(at: &str, bytes: u64, inodes: u64, mode: &str, noexec: bool) -> String {
-    format!(
-        "mount {{ dst: \"{at}\" fstype: \"tmpfs\" rw: true options: \"size={bytes},nr_inodes={inodes},mode={mode}\" \
-         nosuid: true nodev: true noexec: {noexec} }}"
-    )
+    fn tmpfs(&self, at: &str, (bytes, inodes): (u64, u64), mode: &str, noexec: bool) -> String {
+        let nosuid = self.nosuid;
+        format!(
+            "mount {{ dst: \"{at}\" fstype: \"tmpfs\" rw: true \
+             options: \"size={bytes},nr_inodes={inodes},mode={mode}\" \
+             nosuid: {nosuid} nodev: true noexec: {noexec} }}"
+        )
+    }
+
+    fn limits(&self, out: &mut String) {
+        for (bounded, name, most) in [
+            (self.bound_files, "nofile", 256),
+            (self.bound_stack, "stack", 8),
+        ] {
+            let most = if bounded { most } else { 4_096 };
+            put(out, &format!("rlimit_{name}: {most}"));
+            put(out, &format!("rlimit_{name}_type: VALUE"));
+        }
+        limits(out);
+    }
 }
 
 fn limits(out: &mut String) {
@@ -230,13 +288,9 @@ fn limits(out: &mut String) {
         // unlike zero, programs of the host that a core pattern names.
         "rlimit_core: 1",
         "rlimit_core_type: VALUE",
-        "rlimit_nofile: 256",
-        "rlimit_nofile_type: VALUE",
         // Second wall behind the pids group.
         "rlimit_nproc: 4096",
         "rlimit_nproc_type: VALUE",
-        "rlimit_stack: 8",
-        "rlimit_stack_type: VALUE",
         "rlimit_memlock: 64",
         "rlimit_memlock_type: VALUE",
         "rlimit_rtprio: 0",

@@ -194,13 +194,15 @@ fn begin(
         keep: vec![far.as_raw_fd(), log_end.as_raw_fd()],
     };
     let mut command = Command::new(&shop.nsjail);
+    if shop.profile.own_environment {
+        command.env_clear();
+    }
     command
         .arg("--config")
         .arg(&config)
         .args(["--", "/usr/bin/python3.11"])
         .args(program)
         .arg(far.as_raw_fd().to_string())
-        .env_clear()
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::from(File::from(

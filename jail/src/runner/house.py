@@ -32,8 +32,6 @@ def at_boot():
     _signal.signal(_signal.SIGXFSZ, _signal.SIG_IGN)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
     posix.setgroups([])
-    # One byte, not zero: with zero the kernel would still start a core pattern's program.
-    set_limit(RLIMIT_CORE, 1)
     # As bytes: the encoder refuses a text that isn't ASCII.
     codecs.register_error("patchbay.replace", lambda error: (b"\xef\xbf\xbd", error.end))
     sys.stdout.reconfigure(encoding="utf-8", errors="patchbay.replace")
@@ -60,6 +58,9 @@ def take_layer():
 
 def before_import(settings):
     """The walls that a test may take away, one at a time."""
+    if settings["bound_core"]:
+        # One byte, not zero: with zero the kernel would still start a core pattern's program.
+        set_limit(RLIMIT_CORE, 1)
     if settings["bound_signals"]:
         # Counted over the owner of all sandboxes; the bound holds in each.
         set_limit(RLIMIT_SIGPENDING, 256)

@@ -28,7 +28,7 @@ def take_environment(told):
 def serve(bound, settings, sweep):
     """Never returns."""
     house.hear_interrupts()
-    reseed = house.reseed if "numpy.random" in sys.modules else None
+    reseed = house.reseed if settings["reseed"] and "numpy.random" in sys.modules else None
     out, err = house.found
     second_uid = settings["second_uid"]
     machine.executions(invoke.answer, bound, rehearse, reseed, take_environment, sweep, out, err, second_uid)

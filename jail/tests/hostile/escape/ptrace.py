@@ -1,5 +1,5 @@
 """Tries: to trace a process of its own and to read another's memory, the way to a hundred kernel bugs.
-Meets: EPERM for ptrace, process_vm_readv, kcmp, pidfd_getfd and the other calls of that kind.
+Meets: EPERM for ptrace, process_vm_readv and writev, kcmp and pidfd_getfd.
 """
 
 import ctypes
@@ -8,7 +8,7 @@ import os
 import time
 
 libc = ctypes.CDLL(None, use_errno=True)
-CALLS = {"ptrace": (101, 0x4206), "process_vm_readv": (310,), "kcmp": (312,), "pidfd_getfd": (438,), "bpf": (321,), "keyctl": (250,), "userfaultfd": (323,), "io_uring_setup": (425,), "perf_event_open": (298,), "add_key": (248,)}
+CALLS = {"ptrace": (101, 0x4206), "process_vm_readv": (310,), "process_vm_writev": (311,), "kcmp": (312,), "pidfd_getfd": (438,)}
 
 
 def main():

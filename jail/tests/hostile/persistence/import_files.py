@@ -8,8 +8,8 @@ import os
 def main():
     changed = []
     tries = {
-        "source": lambda: open("/code/main.py", "a").close(),
-        "replace": lambda: os.rename("/code/main.py", "/code/other.py"),
+        "source": lambda: open("/code/program.py", "a").close(),
+        "replace": lambda: os.rename("/code/program.py", "/code/other.py"),
         "mode": lambda: os.chmod("/tmp", 0o777),
         "times": lambda: os.utime("/tmp", (1, 1)),
         "attribute": lambda: os.setxattr("/tmp", "user.left", b"x"),

@@ -1,89 +1,81 @@
 //! Programs that misbehave, one trick each (`tests/hostile`): what they meet, that the
-//! next call of the same and of another tenant is well, and, with one wall taken away,
+//! next call of the same and of another tenant is well, and, with a wall taken away,
 //! that the trick works, so that each test is known to bite.
+//!
+//! A group's file lists its programs. A line is a test, and a line of the table that
+//! `ops/test hostile` prints; `registered.rs` holds the lists against the folders.
 
-use std::time::Duration;
+mod case;
+mod outside;
+mod table;
+mod tenant;
 
-use jail::{Code, Done, FailureCode, Limits, Profile, Sandbox};
-use serde_json::Value;
+use case::{Named, Open};
+use tenant::Tenant;
 
-use crate::world::{IMPORT, LIMITS, World, failure, host, output, request, run, sandbox, weakened};
+use crate::world::{LIMITS, host, weakened};
 
-macro_rules! hostile {
-    ($name:literal) => {
-        include_str!(concat!("../../hostile/", $name, ".py"))
+/// `group: test's name, "program", what it meets;` for each program of a folder.
+macro_rules! cases {
+    ($group:literal: $($test:ident, $program:literal, $make:expr;)+) => {
+        pub(super) const CASES: &[super::case::Named] = &[$(super::case::Named {
+            group: $group,
+            program: $program,
+            source: include_str!(concat!("../../hostile/", $group, "/", $program, ".py")),
+            make: $make,
+        }),+];
+
+        $(#[tokio::test]
+        async fn $test() {
+            super::holds(CASES, $program).await;
+        })+
     };
 }
 
-/// Two tenants on one host: the hostile one and one that only wants its answer.
-struct Two {
-    hostile: Sandbox,
-    source: &'static str,
-    limits: Limits,
-    other: Sandbox,
-    /// Last: it waits for the sandboxes to be gone.
-    world: World,
-}
+mod escape;
+mod exhaustion;
+mod leakage;
+mod persistence;
+mod protocol;
+mod registered;
 
-impl Two {
-    async fn on(world: World, source: &'static str, limits: Limits) -> Self {
-        let other = sandbox(&world, "def main(n): return n + 1").await;
-        let hostile = bind(&world, source, limits).await;
-        Self {
-            hostile,
-            source,
-            limits,
-            other,
-            world,
+/// The whole story of one program.
+async fn holds(cases: &[Named], program: &str) {
+    let named = cases.iter().find(|named| named.program == program).unwrap();
+    let case = named.case();
+    let sandboxes = behind_all_walls(named, &case).await;
+    for mutation in &case.mutations {
+        match mutation.world {
+            Open::Weakened(weaken) => {
+                let world = weakened(weaken);
+                let mut tenant = Tenant::new(named.source, case.limits);
+                for step in &mutation.steps {
+                    tenant.tries(&world, step).await;
+                }
+            }
+            Open::Host { uid } => {
+                for step in &mutation.steps {
+                    outside::tries(named.source, step, uid);
+                }
+            }
         }
     }
-
-    async fn behind_all_walls(source: &'static str) -> Self {
-        Self::on(host(), source, LIMITS).await
-    }
-
-    async fn without(source: &'static str, weaken: impl FnOnce(&mut Profile)) -> Self {
-        Self::on(weakened(weaken), source, LIMITS).await
-    }
-
-    /// Runs the trick, in a new sandbox where the last trick cost the old one.
-    async fn tries(&mut self, input: &Value) -> Done {
-        if !self.hostile.is_reusable() {
-            self.hostile = bind(&self.world, self.source, self.limits).await;
-        }
-        let input = input.to_string();
-        let mut asked = request(&input);
-        asked.timeout = Duration::from_secs(60);
-        self.hostile.run(asked).await.unwrap()
-    }
-
-    async fn gets(&mut self, input: Value) -> Value {
-        let done = self.tries(&input).await;
-        serde_json::from_str(&output(&done)).unwrap()
-    }
-
-    async fn fails(&mut self, input: Value, code: FailureCode) {
-        let done = self.tries(&input).await;
-        assert_eq!(failure(&done).code, code, "{input}: {:?}", failure(&done));
-    }
-
-    /// The other tenant notices nothing.
-    async fn other_is_well(&mut self) {
-        let done = run(&mut self.other, r#"{"n": 1}"#).await;
-        assert_eq!(output(&done), "2");
-        assert!(done.reusable);
-    }
+    table::tell(named, &case, sandboxes);
 }
 
-async fn bind(world: &World, source: &str, limits: Limits) -> Sandbox {
-    let generic = world.boot().await.unwrap();
-    let bound = generic
-        .bind(&Code::single(source), &limits, IMPORT)
-        .await
-        .unwrap();
-    bound.sandbox.unwrap()
+/// What it meets, and after each try that neither its own tenant's next call nor another's
+/// finds anything changed. Gives how many sandboxes that took.
+async fn behind_all_walls(named: &Named, case: &case::Case) -> u32 {
+    let world = host();
+    let mut other = Tenant::new("def main(): pass", LIMITS);
+    let others = other.finds(&world).await;
+    let mut hostile = Tenant::new(named.source, case.limits);
+    let before = hostile.finds(&world).await;
+    for step in &case.walls {
+        hostile.tries(&world, step).await;
+        assert_eq!(hostile.finds(&world).await, before, "after {}", step.input);
+        assert_eq!(other.finds(&world).await, others, "after {}", step.input);
+    }
+    assert_eq!(other.sandboxes, 1, "the other tenant lost its sandbox");
+    hostile.sandboxes
 }
-
-mod remains;
-mod resources;
-mod walls;
