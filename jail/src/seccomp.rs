@@ -89,8 +89,11 @@ const MASKED: &[Group] = &[
         calls: "personality { personality == 0xffffffff }",
     },
     Group {
-        why: "UNIX, IPv4, IPv6: netlink, packet, vsock and crypto sockets have had too many holes",
-        calls: "socket { family == 1 || family == 2 || family == 10 }",
+        why: "UNIX, IPv4, IPv6: netlink, packet, vsock and crypto sockets have had too many holes; and \
+              of IP only TCP and UDP: multipath, SCTP and the like have as many",
+        calls: "socket { family == 1 || ((family == 2 || family == 10) \
+                && ((type & 0xf) == 1 || (type & 0xf) == 2) \
+                && (protocol == 0 || protocol == 6 || protocol == 17)) }",
     },
 ];
 
@@ -129,7 +132,7 @@ pub(crate) fn policy(more: &[&str]) -> String {
     let families = if more.contains(&"socket") {
         ""
     } else {
-        "ERRNO(97) { socket }, "
+        "ERRNO(93) { socket { family == 2 || family == 10 } }, ERRNO(97) { socket }, "
     };
     format!(
         "POLICY patchbay {{ ALLOW {{ {} }}, {families}ERRNO(1) {{ {} }} }} USE patchbay DEFAULT ERRNO(38)",

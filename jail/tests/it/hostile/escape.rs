@@ -91,6 +91,15 @@ cases! { "escape":
         .shows(json!({"pair": true}), |met| met[0] == "done");
 
     no_link_leads_out, "symlinks", symlinks;
+
+    rare_families_and_protocols_are_refused, "socket_families", |case| case
+        .gives(json!({}), json!({
+            "netlink": ["EAFNOSUPPORT"], "packet": ["EAFNOSUPPORT"], "vsock": ["EAFNOSUPPORT"], "crypto": ["EAFNOSUPPORT"],
+            "multipath": ["EPROTONOSUPPORT"], "sctp": ["EPROTONOSUPPORT"], "seqpacket": ["EPROTONOSUPPORT"],
+            "udplite": ["EPROTONOSUPPORT"], "ping": ["EPROTONOSUPPORT"], "raw": ["EPROTONOSUPPORT"],
+            "old packet": ["EPROTONOSUPPORT"]}))
+        .let_in_by("every socket in the list of calls", |p| p.allow.push("socket"))
+        .shows(json!({}), |met| met["netlink"] == json!(["done"]));
 }
 
 /// With a listener of the host on a port, and one on an abstract name.
