@@ -170,7 +170,8 @@ impl GenericSandbox {
 impl Sandbox {
     /// Has the template fork the child that waits for the next request.
     pub(crate) async fn fork_ahead(&mut self) -> Result<(), SandboxError> {
-        let (near, far) = channel::make().map_err(SandboxError::Channel)?;
+        let refuse = self.jail.host.profile().refuse_descriptors;
+        let (near, far) = channel::make(refuse).map_err(SandboxError::Channel)?;
         self.jail
             .control
             .send(Kind::Next, 0, &[], &far.borrow())

@@ -12,6 +12,7 @@ use tokio::net::unix::pipe;
 
 use crate::limits::LOG_BYTES;
 use crate::mask::{Mask, MaskStream};
+use crate::sys;
 use crate::text::whole;
 
 const CHUNK: usize = 16 << 10;
@@ -37,8 +38,12 @@ impl FarEnds {
     }
 }
 
-pub(crate) fn make() -> io::Result<(Channel, FarEnds)> {
+/// With `refuse_descriptors`, which a test may take away, none can be sent through the far end.
+pub(crate) fn make(refuse_descriptors: bool) -> io::Result<(Channel, FarEnds)> {
     let (near, far) = std::os::unix::net::UnixStream::pair()?;
+    if refuse_descriptors {
+        sys::refuse_descriptors(&near)?;
+    }
     near.set_nonblocking(true)?;
     let (stdout, out) = Capture::make(LOG_BYTES)?;
     let (stderr, err) = Capture::make(LOG_BYTES)?;

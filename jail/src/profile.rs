@@ -80,6 +80,8 @@ pub struct Profile {
     pub bound_files: bool,
     pub bound_stack: bool,
     pub bound_core: bool,
+    /// No descriptor can be sent to the worker, where the kernel can refuse that.
+    pub refuse_descriptors: bool,
     /// Randomness that a library keeps is made anew for each execution.
     pub reseed: bool,
     /// Nothing of the worker's environment is inherited.
@@ -116,6 +118,7 @@ impl Default for Profile {
             bound_files: true,
             bound_stack: true,
             bound_core: true,
+            refuse_descriptors: true,
             reseed: true,
             own_environment: true,
             own_cgroup: true,

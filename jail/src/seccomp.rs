@@ -67,7 +67,7 @@ const ALLOWED: &[Group] = &[
     Group {
         why: "sockets; the net namespace has only its own lo",
         calls: "socketpair bind connect listen accept accept4 getsockname getpeername sendto recvfrom sendmsg \
-                recvmsg sendmmsg recvmmsg shutdown setsockopt getsockopt",
+                recvmsg sendmmsg recvmmsg shutdown getsockopt",
     },
 ];
 
@@ -95,6 +95,12 @@ const MASKED: &[Group] = &[
                 && ((type & 0xf) == 1 || (type & 0xf) == 2) \
                 && (protocol == 0 || protocol == 6 || protocol == 17)) }",
     },
+    Group {
+        why: "no lingering (SO_LINGER): whoever closes such a socket last waits for its peer, and sent \
+              to the worker that would be the worker; no programs in the kernel (SO_ATTACH_*, TCP_ULP)",
+        calls: "setsockopt { (level != 1 || (optname != 13 && optname != 26 && optname != 50 \
+                && optname != 51 && optname != 52)) && (level != 6 || optname != 31) }",
+    },
 ];
 
 /// Refused with EPERM rather than ENOSYS: programs know what to make of it.
@@ -105,7 +111,7 @@ const REFUSED: &str = "unshare setns mount umount pivot_root chroot ptrace proce
      quotactl_fd fanotify_init fanotify_mark iopl ioperm modify_ldt syslog sethostname setdomainname \
      settimeofday clock_settime adjtimex clock_adjtime vhangup vmsplice migrate_pages move_pages \
      seccomp open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr memfd_secret ioprio_set \
-     clone prctl personality";
+     clone prctl personality setsockopt";
 
 /// The policy as text. `more` are calls to allow besides: mutations of tests, nothing else.
 pub(crate) fn policy(more: &[&str]) -> String {

@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -57,6 +58,27 @@ fn keep_across_exec(fd: RawFd) -> io::Result<()> {
     // SAFETY: F_SETFD takes an int and touches no memory; a bad `fd` is an error.
     match unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } {
         -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody can send a descriptor to this end (`SO_PASSRIGHTS`; Linux 6.16). Before, what is sent
+/// is thrown away unread, by whoever reads: the call list keeps what could hold that up.
+pub(crate) fn refuse_descriptors(socket: &UnixStream) -> io::Result<()> {
+    const SO_PASSRIGHTS: libc::c_int = 83;
+    let off: libc::c_int = 0;
+    // SAFETY: the kernel reads one integer, which lives here, and the length says so.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_PASSRIGHTS,
+            (&raw const off).cast(),
+            libc::socklen_t::try_from(size_of_val(&off)).unwrap_or_default(),
+        )
+    };
+    match io::Error::last_os_error() {
+        error if set < 0 && error.raw_os_error() != Some(libc::ENOPROTOOPT) => Err(error),
         _ => Ok(()),
     }
 }

@@ -193,6 +193,9 @@ fn begin(
         groups: group.doors()?,
         keep: vec![far.as_raw_fd(), log_end.as_raw_fd()],
     };
+    if shop.profile.refuse_descriptors {
+        sys::refuse_descriptors(&control).map_err(BootError::Socket)?;
+    }
     let mut command = Command::new(&shop.nsjail);
     if shop.profile.own_environment {
         command.env_clear();

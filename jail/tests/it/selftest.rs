@@ -21,13 +21,16 @@ async fn missing(weaken: impl FnOnce(&mut Profile)) -> Vec<String> {
 #[tokio::test]
 async fn each_limit_that_does_not_hold_is_named() {
     type Weaken = fn(&mut Profile);
-    let cases: [(&str, Weaken); 11] = [
+    let cases: [(&str, Weaken); 12] = [
         ("memory", |p| p.bound_memory = false),
         ("processes", |p| p.bound_pids = false),
         ("scratch bytes", |p| p.bound_scratch = false),
         ("system call filter", |p| p.seccomp = false),
         ("system call filter (inotify)", |p| {
             p.allow.push("inotify_init");
+        }),
+        ("system call filter (lingering sockets)", |p| {
+            p.allow.push("setsockopt");
         }),
         ("network namespace", |p| p.own_net = false),
         ("uid of executions", |p| p.second_uid = false),

@@ -139,6 +139,12 @@ impl Case {
         self
     }
 
+    /// Of the last step: whoever runs it does nothing else for at least this long.
+    pub(super) fn holds_up_for(mut self, least: Duration) -> Self {
+        self.last().least = least;
+        self
+    }
+
     pub(super) fn within(mut self, timeout: Duration) -> Self {
         self.last().timeout = timeout;
         self

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jail::FailureCode::{Exit, Killed, OutputTooLarge, Timeout};
 use serde_json::json;
 
+use super::case::Case;
+
 const SOON: Duration = Duration::from_millis(400);
 
 cases! { "protocol":
@@ -60,6 +62,17 @@ cases! { "protocol":
         .let_in_by("no bound of what follows an answer", |p| p.bound_last_steps = false)
         .gives(json!({"burn": 0.5, "stay": 2}), json!("forged")).keeps_the_sandbox();
 
+    the_worker_waits_for_no_socket_of_a_sandbox, "lingering_socket", |case| case
+        .gives(json!({"hold": 0}), json!(["EPERM"]))
+        .let_in_by("SO_LINGER, and descriptors sent to the worker", |p| {
+            p.allow.push("setsockopt");
+            p.refuse_descriptors = false;
+        })
+        // The answer is there at once; whoever reads it stands still until the sandbox lets go.
+        .gives(json!({"hold": 1.5}), json!("answered")).holds_up_for(Duration::from_secs(1));
+
+    no_descriptor_is_taken, "sent_descriptors", sent_descriptors;
+
     no_signal_reaches_the_template, "template_signals", |case| case
         // SIGCONT may be sent within a session; pid 1 is not stopped.
         .gives(json!({}), json!([18]))
@@ -72,4 +85,19 @@ cases! { "protocol":
         .gives(json!({}), json!("real"))
         .let_in_by("no clock of the worker's", |p| p.bound_time = false)
         .gives(json!({}), json!("real")).within(SOON);
+}
+
+/// A kernel before 6.16 lets them be sent, and whoever reads throws them away.
+fn sent_descriptors(case: Case) -> Case {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release
+        .split('.')
+        .map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap(), numbers.next().unwrap());
+    let met = if version >= (6, 16) { "EPERM" } else { "sent" };
+    case.gives(json!({}), json!(met))
+        .let_in_by("a channel that takes descriptors", |p| {
+            p.refuse_descriptors = false;
+        })
+        .gives(json!({}), json!("sent"))
 }
