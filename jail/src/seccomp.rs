@@ -19,8 +19,8 @@ const ALLOWED: &[Group] = &[
     Group {
         why: "read and write what is open",
         calls: "read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 open openat openat2 \
-                creat close close_range lseek sendfile64 splice tee copy_file_range dup dup2 dup3 fcntl flock \
-                ioctl pipe pipe2 fsync fdatasync sync_file_range fadvise64 readahead truncate ftruncate \
+                creat close close_range lseek sendfile64 splice tee copy_file_range dup dup2 dup3 flock \
+                ioctl pipe pipe2 fsync fdatasync sync_file_range readahead truncate ftruncate \
                 fallocate memfd_create",
     },
     Group {
@@ -96,6 +96,16 @@ const MASKED: &[Group] = &[
                 && (protocol == 0 || protocol == 6 || protocol == 17)) }",
     },
     Group {
+        why: "no watch of a folder (F_NOTIFY): those of the root and of a layer are the same for all \
+              sandboxes, and it tells when another tenant reads there",
+        calls: "fcntl { cmd != 1026 }",
+    },
+    Group {
+        why: "no forgetting of what is in memory (POSIX_FADV_DONTNEED): of a file that all sandboxes \
+              read, it would slow all of them down, and tell who read it; see IGNORED",
+        calls: "fadvise64 { advice != 4 }",
+    },
+    Group {
         why: "no lingering (SO_LINGER): whoever closes such a socket last waits for its peer, and sent \
               to the worker that would be the worker; no programs in the kernel (SO_ATTACH_*, TCP_ULP)",
         calls: "setsockopt { (level != 1 || (optname != 13 && optname != 26 && optname != 50 \
@@ -111,7 +121,10 @@ const REFUSED: &str = "unshare setns mount umount pivot_root chroot ptrace proce
      quotactl_fd fanotify_init fanotify_mark iopl ioperm modify_ldt syslog sethostname setdomainname \
      settimeofday clock_settime adjtimex clock_adjtime vhangup vmsplice migrate_pages move_pages \
      seccomp open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr memfd_secret ioprio_set \
-     clone prctl personality setsockopt";
+     clone prctl personality fcntl setsockopt";
+
+/// Done without effect: it is only advice.
+const IGNORED: &str = "fadvise64";
 
 /// The policy as text. `more` are calls to allow besides: mutations of tests, nothing else.
 pub(crate) fn policy(more: &[&str]) -> String {
@@ -140,8 +153,13 @@ pub(crate) fn policy(more: &[&str]) -> String {
     } else {
         "ERRNO(93) { socket { family == 2 || family == 10 } }, ERRNO(97) { socket }, "
     };
+    let ignored = if more.contains(&IGNORED) {
+        String::new()
+    } else {
+        format!("ERRNO(0) {{ {IGNORED} }}, ")
+    };
     format!(
-        "POLICY patchbay {{ ALLOW {{ {} }}, {families}ERRNO(1) {{ {} }} }} USE patchbay DEFAULT ERRNO(38)",
+        "POLICY patchbay {{ ALLOW {{ {} }}, {families}{ignored}ERRNO(1) {{ {} }} }} USE patchbay DEFAULT ERRNO(38)",
         allowed.join(", "),
         refused.join(", ")
     )

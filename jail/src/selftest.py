@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 import resource
@@ -75,6 +76,7 @@ def walls():
     yield "system call filter (inotify)", refused(lambda: libc.inotify_init(), errno.ENOSYS)
     yield "system call filter (netlink)", refused(lambda: socket.socket(16, socket.SOCK_RAW, 0), errno.EAFNOSUPPORT)
     yield "system call filter (lingering sockets)", refused(lambda: socket.socket().setsockopt(1, 13, bytes(8)), errno.EPERM)
+    yield "system call filter (watched folders)", refused(lambda: fcntl.fcntl(os.open("/", os.O_RDONLY), 1026, 1), errno.EPERM)
     yield "system call filter (32-bit calls)", foreign_calls_die()
     yield "system call filter (x32 calls)", refused(lambda: libc.syscall(0x40000000 | 39), errno.ENOSYS)
     yield "pid namespace", os.getppid() == 1 and os.getpid() < 100

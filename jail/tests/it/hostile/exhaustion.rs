@@ -66,6 +66,11 @@ cases! { "exhaustion":
         .works_outside("an interpreter alone", 65_534)
         .shows(json!({"told": "plainly"}), |mib| mib.as_u64() >= Some(10));
 
+    what_all_read_stays_in_memory, "page_cache", |case| case
+        .gives(json!({}), json!([0, 0, 0, 0]))
+        .let_in_by("fadvise64 in the list of calls, whatever it advises", |p| p.allow.push("fadvise64"))
+        .shows(json!({}), |met| met[1].as_u64() > Some(0));
+
     an_output_flood_is_dropped_and_then_ended, "output_flood", |case| case
         .fails(json!({"mib": 200}), OutputTooLarge)
         .gives(json!({"mib": 8}), json!(8))

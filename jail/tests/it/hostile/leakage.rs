@@ -47,6 +47,11 @@ cases! { "leakage":
         .let_in_by("one net namespace for all", |p| p.own_net = false)
         .gives(json!({}), json!(["done", "done"])).while_another_is_asked(json!({"offer": 300}));
 
+    what_others_read_can_not_be_watched, "folder_watch", |case| case
+        .gives(json!({"watch": 0.3}), json!([["EPERM"], false])).while_another_is_asked(json!({"read": 300}))
+        .let_in_by("fcntl in the list of calls, whatever it asks", |p| p.allow.push("fcntl"))
+        .gives(json!({"watch": 0.3}), json!([["done"], true])).while_another_is_asked(json!({"read": 300}));
+
     the_machine_s_tables_are_not_there, "kernel_tables", |case| case
         .gives(json!({}), json!([]))
         .let_in_by("all of /proc", |p| p.proc_options = "hidepid=invisible")
