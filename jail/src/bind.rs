@@ -43,6 +43,7 @@ struct Settings {
     hide_template: bool,
     bound_signals: bool,
     bound_core: bool,
+    own_stdin: bool,
     reseed: bool,
     sweep: bool,
     native: bool,
@@ -208,6 +209,7 @@ async fn import(
             hide_template: profile.hide_template,
             bound_signals: profile.bound_signals,
             bound_core: profile.bound_core,
+            own_stdin: profile.own_stdin,
             reseed: profile.reseed,
             sweep: profile.sweep,
             // The native loop has every wall built in.

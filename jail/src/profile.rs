@@ -80,6 +80,8 @@ pub struct Profile {
     pub bound_files: bool,
     pub bound_stack: bool,
     pub bound_core: bool,
+    /// `/dev/null` is opened for each execution: nothing open is shared with the next, or the host.
+    pub own_stdin: bool,
     /// No descriptor can be sent to the worker, where the kernel can refuse that.
     pub refuse_descriptors: bool,
     /// Randomness that a library keeps is made anew for each execution.
@@ -118,6 +120,7 @@ impl Default for Profile {
             bound_files: true,
             bound_stack: true,
             bound_core: true,
+            own_stdin: true,
             refuse_descriptors: true,
             reseed: true,
             own_environment: true,

@@ -86,6 +86,8 @@ def walls():
     yield "proc shows processes only", not os.path.exists("/proc/meminfo") and not os.path.exists("/proc/sys")
     with open("/proc/self/net/dev") as file:
         yield "network namespace", [line.split(":")[0].strip() for line in file if ":" in line] == ["lo"]
+    here, there = os.fstat(0), os.stat("/dev/null")
+    yield "standard input", (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
     yield "host name", socket.gethostname() == "sandbox"
     for name, most in (("NOFILE", 256), ("CORE", 1), ("MSGQUEUE", 0), ("RTPRIO", 0)):
         soft, hard = resource.getrlimit(getattr(resource, "RLIMIT_" + name))

@@ -8,6 +8,7 @@ use libc::c_int;
 use crate::frame::{self, FAILURE, HEADER, REQUEST, RESULT};
 use crate::machine::{self, Disposition};
 use crate::python::{self, Object, Ref};
+use crate::walls::Walls;
 
 /// Descriptor of an execution's channel.
 const CHANNEL: c_int = 3;
@@ -40,8 +41,8 @@ pub(crate) struct Calls {
 }
 
 /// In the forked process. Never returns.
-pub(crate) fn run(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> ! {
-    let code = match serve(calls, fds, second_uid) {
+pub(crate) fn run(calls: &Calls, fds: [c_int; 3], walls: Walls) -> ! {
+    let code = match serve(calls, fds, walls) {
         Ok(code) => code,
         Err(_) => BROKEN,
     };
@@ -49,9 +50,12 @@ pub(crate) fn run(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-fn serve(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> io::Result<c_int> {
+fn serve(calls: &Calls, fds: [c_int; 3], walls: Walls) -> io::Result<c_int> {
     take_streams(fds)?;
-    become_execution(second_uid)?;
+    if walls.own_stdin() {
+        own_stdin()?;
+    }
+    become_execution(walls.second_uid())?;
     calls.interrupt.put_back();
     if let Some(reseed) = calls.reseed {
         python::call(reseed);
@@ -183,6 +187,21 @@ fn take_streams(fds: [c_int; 3]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// An open file is shared by a fork: its flags, and locks on it, would stay with the template.
+fn own_stdin() -> io::Result<()> {
+    // SAFETY: plain calls on a descriptor of this process; the path ends with NUL.
+    let fd = unsafe {
+        libc::close(0);
+        libc::open(c"/dev/null".as_ptr(), libc::O_RDWR)
+    };
+    // The lowest that is free.
+    if check(fd)? == 0 {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::Other.into())
+    }
 }
 
 /// Another uid than the template's, no capability, an ordinary process otherwise.

@@ -16,11 +16,13 @@ mod machine;
 mod python;
 mod template;
 mod text;
+mod walls;
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
 use python::{MethodDef, ModuleDef, Object};
+use walls::Walls;
 
 const METH_VARARGS: c_int = 1;
 /// `PYTHON_ABI_VERSION`: of the stable interface since 3.2 (PEP 384).
@@ -78,11 +80,11 @@ pub unsafe extern "C" fn PyInit_patchbay_native() -> *mut Object {
     unsafe { python::PyModule_Create2(&raw mut MODULE.0, ABI) }
 }
 
-/// `executions(answer, bound, rehearse, reseed, environment, sweep, out, err, second_uid)`: serves until
+/// `executions(answer, bound, rehearse, reseed, environment, sweep, out, err, walls)`: serves until
 /// the worker is gone. `reseed` may be `None`. Never returns.
 unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut Object {
     let mut given: [*mut Object; 8] = [ptr::null_mut(); 8];
-    let mut second_uid: c_int = 1;
+    let mut walls: c_int = 0;
     let [
         answer,
         bound,
@@ -97,7 +99,7 @@ unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut
     let read = unsafe {
         python::PyArg_ParseTuple(
             args,
-            c"OOOOOOOOp".as_ptr(),
+            c"OOOOOOOOi".as_ptr(),
             ptr::from_mut(answer).cast::<c_void>(),
             ptr::from_mut(bound).cast::<c_void>(),
             ptr::from_mut(rehearse).cast::<c_void>(),
@@ -106,7 +108,7 @@ unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut
             ptr::from_mut(sweep).cast::<c_void>(),
             ptr::from_mut(out).cast::<c_void>(),
             ptr::from_mut(err).cast::<c_void>(),
-            ptr::from_mut(&mut second_uid).cast::<c_void>(),
+            ptr::from_mut(&mut walls).cast::<c_void>(),
         )
     };
     if read == 0 {
@@ -137,5 +139,5 @@ unsafe extern "C" fn executions(_module: *mut Object, args: *mut Object) -> *mut
         python::call(calls.rehearse);
     }
     heap::tidy();
-    template::serve(&calls, *sweep, second_uid != 0)
+    template::serve(&calls, *sweep, Walls::of(walls))
 }

@@ -9,6 +9,7 @@ use libc::{c_int, c_void};
 use crate::child::{self, Calls, check};
 use crate::frame::{self, ENDED, HEADER, NEXT};
 use crate::python::{self, Object};
+use crate::walls::Walls;
 
 /// Descriptor of the socket to the worker, until a child puts its channel there.
 const CONTROL: c_int = 3;
@@ -20,16 +21,16 @@ type Shown = [(u64, u64); 2];
 
 /// Serves orders until the worker is gone, then ends the process: pid 1, and with it
 /// whatever runs beside it.
-pub(crate) fn serve(calls: &Calls, sweep: *mut Object, second_uid: bool) -> ! {
-    let ended = orders(calls, sweep, second_uid);
+pub(crate) fn serve(calls: &Calls, sweep: *mut Object, walls: Walls) -> ! {
+    let ended = orders(calls, sweep, walls);
     // SAFETY: ends the process at once.
     unsafe { libc::_exit(if ended.is_ok() { 0 } else { 71 }) }
 }
 
-fn orders(calls: &Calls, sweep: *mut Object, second_uid: bool) -> io::Result<()> {
+fn orders(calls: &Calls, sweep: *mut Object, walls: Walls) -> io::Result<()> {
     let baseline = shown()?;
     while let Some(fds) = next()? {
-        let pid = fork(calls, fds, second_uid)?;
+        let pid = fork(calls, fds, walls)?;
         for fd in fds {
             // SAFETY: descriptors that came with the order; the child has its own.
             unsafe { libc::close(fd) };
@@ -48,7 +49,7 @@ fn orders(calls: &Calls, sweep: *mut Object, second_uid: bool) -> io::Result<()>
     Ok(())
 }
 
-fn fork(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> io::Result<c_int> {
+fn fork(calls: &Calls, fds: [c_int; 3], walls: Walls) -> io::Result<c_int> {
     // SAFETY: one thread, which holds the interpreter's lock; the three hooks stand
     // around the fork as CPython's own `os.fork` has them.
     let pid = unsafe {
@@ -62,7 +63,7 @@ fn fork(calls: &Calls, fds: [c_int; 3], second_uid: bool) -> io::Result<c_int> {
         pid
     };
     if pid == 0 {
-        child::run(calls, fds, second_uid);
+        child::run(calls, fds, walls);
     }
     check(pid)
 }

@@ -13,6 +13,8 @@ def run(bound, fds, settings):
     """In the forked child. Never returns."""
     try:
         house.take_streams(*fds)
+        if settings["own_stdin"]:
+            house.own_stdin()
         house.as_execution(settings)
         house.seed()
         execute(bound)

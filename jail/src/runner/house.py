@@ -58,6 +58,8 @@ def take_layer():
 
 def before_import(settings):
     """The walls that a test may take away, one at a time."""
+    if settings["own_stdin"]:
+        own_stdin()
     if settings["bound_core"]:
         # One byte, not zero: with zero the kernel would still start a core pattern's program.
         set_limit(RLIMIT_CORE, 1)
@@ -66,6 +68,13 @@ def before_import(settings):
         set_limit(RLIMIT_SIGPENDING, 256)
     if settings["hide_template"] and machine.hide() != 0:
         raise LimitError("prctl")
+
+
+def own_stdin():
+    """What was inherited is the host's, and what a fork inherits is shared: its flags, and locks on it."""
+    fd = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+    posix.dup2(fd, 0, True)
+    posix.close(fd)
 
 
 def set_limit(which, most):

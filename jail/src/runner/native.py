@@ -30,5 +30,5 @@ def serve(bound, settings, sweep):
     house.hear_interrupts()
     reseed = house.reseed if settings["reseed"] and "numpy.random" in sys.modules else None
     out, err = house.found
-    second_uid = settings["second_uid"]
-    machine.executions(invoke.answer, bound, rehearse, reseed, take_environment, sweep, out, err, second_uid)
+    walls = settings["second_uid"] | settings["own_stdin"] << 1
+    machine.executions(invoke.answer, bound, rehearse, reseed, take_environment, sweep, out, err, walls)

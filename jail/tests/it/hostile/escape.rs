@@ -85,6 +85,11 @@ cases! { "escape":
         })
         .gives(json!({}), json!("the template's"));
 
+    nothing_of_the_host_is_inherited, "inherited", |case| case
+        .gives(json!({}), json!([{"0": "device", "1": "pipe", "2": "pipe", "3": "socket"}, true]))
+        .let_in_by("standard input as the worker has it", |p| p.own_stdin = false)
+        .gives(json!({}), json!([{"0": "device", "1": "pipe", "2": "pipe", "3": "socket"}, false]));
+
     the_worker_can_not_be_signalled, "worker_handle", |case| case
         .shows(json!({}), |met| *met == json!(["nobody", "EINVAL"]) || *met == json!(["nobody"]))
         .works_outside("no pid namespace between both", NOBODY)

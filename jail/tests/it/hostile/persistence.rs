@@ -16,6 +16,13 @@ cases! { "persistence":
         .gives(json!({"leave": true}), json!({"shm": "done", "sem": "done", "msg": "done"}))
         .gives(json!({"leave": false}), json!({"shm": "done", "sem": "done", "msg": "done"}));
 
+    standard_input_is_each_execution_s_own, "standard_input", |case| case
+        .gives(json!({"leave": true}), json!(null))
+        .gives(json!({"leave": false}), json!([false, "free"]))
+        .let_in_by("standard input as the worker has it", |p| p.own_stdin = false)
+        .gives(json!({"leave": true}), json!(null))
+        .shows(json!({"leave": false}), |found| found[0] == true);
+
     what_the_import_made_can_not_be_changed, "import_files", |case| case
         .gives(json!({}), json!([]))
         .let_in_by("one uid for all", |p| p.second_uid = false)

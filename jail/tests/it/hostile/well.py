@@ -51,13 +51,15 @@ def signals():
 
 
 def descriptors():
-    """Number and flags of each."""
+    """Number and flags of each, and whether somebody else holds a lock on the first."""
     found = []
     for fd in range(256):
         try:
             found.append([fd, fcntl.fcntl(fd, fcntl.F_GETFL), fcntl.fcntl(fd, fcntl.F_GETFD)])
         except OSError:
             pass
+    fcntl.flock(0, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(0, fcntl.LOCK_UN)
     return found
 
 
