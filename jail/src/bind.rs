@@ -44,6 +44,7 @@ struct Settings {
     bound_signals: bool,
     bound_core: bool,
     own_stdin: bool,
+    all_children: bool,
     reseed: bool,
     sweep: bool,
     native: bool,
@@ -210,6 +211,7 @@ async fn import(
             bound_signals: profile.bound_signals,
             bound_core: profile.bound_core,
             own_stdin: profile.own_stdin,
+            all_children: profile.all_children,
             reseed: profile.reseed,
             sweep: profile.sweep,
             // The native loop has every wall built in.

@@ -82,6 +82,8 @@ pub struct Profile {
     pub bound_core: bool,
     /// `/dev/null` is opened for each execution: nothing open is shared with the next, or the host.
     pub own_stdin: bool,
+    /// Children are found however they were made, threads' kind too (`__WALL`).
+    pub all_children: bool,
     /// No descriptor can be sent to the worker, where the kernel can refuse that.
     pub refuse_descriptors: bool,
     /// Randomness that a library keeps is made anew for each execution.
@@ -121,6 +123,7 @@ impl Default for Profile {
             bound_stack: true,
             bound_core: true,
             own_stdin: true,
+            all_children: true,
             refuse_descriptors: true,
             reseed: true,
             own_environment: true,

@@ -35,8 +35,8 @@ fn orders(calls: &Calls, sweep: *mut Object, walls: Walls) -> io::Result<()> {
             // SAFETY: descriptors that came with the order; the child has its own.
             unsafe { libc::close(fd) };
         }
-        let status = reap(pid)?;
-        let (strays, flags) = if is_clean(&baseline)? {
+        let status = reap(pid, walls)?;
+        let (strays, flags) = if is_clean(&baseline, walls)? {
             (0, 0)
         } else {
             swept(sweep)
@@ -128,11 +128,12 @@ fn descriptors(message: &libc::msghdr) -> Option<[c_int; 3]> {
 }
 
 /// Waits for the execution's process, and buries the orphans that come by.
-fn reap(pid: c_int) -> io::Result<u32> {
+fn reap(pid: c_int, walls: Walls) -> io::Result<u32> {
     loop {
         let mut status = 0;
         // SAFETY: `status` lives here.
-        let done = unsafe { libc::wait4(-1, &raw mut status, 0, std::ptr::null_mut()) };
+        let done =
+            unsafe { libc::wait4(-1, &raw mut status, walls.children(), std::ptr::null_mut()) };
         if done == pid {
             return Ok(u32::from_ne_bytes(status.to_ne_bytes()));
         }
@@ -143,9 +144,10 @@ fn reap(pid: c_int) -> io::Result<u32> {
 }
 
 /// No process but this one, and not a file more than before.
-fn is_clean(baseline: &Shown) -> io::Result<bool> {
+fn is_clean(baseline: &Shown, walls: Walls) -> io::Result<bool> {
+    let options = libc::WNOHANG | walls.children();
     // SAFETY: asks without waiting; null takes no status.
-    let left = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
+    let left = unsafe { libc::waitpid(-1, std::ptr::null_mut(), options) };
     let alone = left < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD);
     Ok(alone && shown()? == *baseline)
 }

@@ -20,4 +20,10 @@ impl Walls {
     pub(crate) const fn own_stdin(self) -> bool {
         self.0 & 2 != 0
     }
+
+    /// Option of `waitpid`: whether children that end with another signal than SIGCHLD, or
+    /// with none, are seen as well.
+    pub(crate) const fn children(self) -> c_int {
+        if self.0 & 4 != 0 { libc::__WALL } else { 0 }
+    }
 }

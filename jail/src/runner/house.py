@@ -11,6 +11,9 @@ machine = use("machine")
 RLIMIT_CORE, RLIMIT_SIGPENDING = 4, 11
 TEMPLATE, EXECUTION = 1000, 1001
 SHOWN = ["/tmp", "/dev/shm"]
+# Option of `waitpid`: children that end with another signal than SIGCHLD, or with none, as well.
+WALL = 0x40000000
+children = 0
 LAYER = "/layer"
 
 _statvfs = posix.statvfs
@@ -58,8 +61,11 @@ def take_layer():
 
 def before_import(settings):
     """The walls that a test may take away, one at a time."""
+    global children
     if settings["own_stdin"]:
         own_stdin()
+    if settings["all_children"]:
+        children = WALL
     if settings["bound_core"]:
         # One byte, not zero: with zero the kernel would still start a core pattern's program.
         set_limit(RLIMIT_CORE, 1)
@@ -160,7 +166,7 @@ def unsafe_to_fork():
     if len(posix.listdir("/proc/self/task")) > 1:
         return "threads"
     try:
-        posix.waitpid(-1, posix.WNOHANG)
+        posix.waitpid(-1, posix.WNOHANG | children)
         return "processes"
     except ChildProcessError:
         pass

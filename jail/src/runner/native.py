@@ -30,5 +30,5 @@ def serve(bound, settings, sweep):
     house.hear_interrupts()
     reseed = house.reseed if settings["reseed"] and "numpy.random" in sys.modules else None
     out, err = house.found
-    walls = settings["second_uid"] | settings["own_stdin"] << 1
+    walls = settings["second_uid"] | settings["own_stdin"] << 1 | settings["all_children"] << 2
     machine.executions(invoke.answer, bound, rehearse, reseed, take_environment, sweep, out, err, walls)

@@ -104,7 +104,7 @@ def executions(control, bound, settings):
 def reap(pid):
     """Waits for the execution's process, and buries the orphans that come by."""
     while True:
-        done, status, _ = wait4(-1, 0)
+        done, status, _ = wait4(-1, house.children)
         if done == pid:
             return status
 
@@ -129,12 +129,12 @@ def sweep(baseline, settings):
 def kill_all():
     strays = 0
     try:
-        if waitpid(-1, posix.WNOHANG)[0] != 0:
+        if waitpid(-1, posix.WNOHANG | house.children)[0] != 0:
             strays += 1
         # One pass is enough: a fork with a signal pending fails.
         kill(-1, SIGKILL)
         while True:
-            waitpid(-1, 0)
+            waitpid(-1, house.children)
             strays += 1
     except (ChildProcessError, ProcessLookupError):
         return strays

@@ -10,6 +10,13 @@ cases! { "persistence":
         .gives(json!({"leave": true}), json!(null))
         .gives(json!({"leave": false}), json!([2, true]));
 
+    a_process_without_a_signal_is_seen, "hidden_process", |case| case
+        .gives(json!({"leave": "planted-word"}), json!("")).costs_the_sandbox()
+        .gives(json!({}), json!("")).costs_the_sandbox()
+        .let_in_by("children as waitpid alone sees them", |p| p.all_children = false)
+        .gives(json!({"leave": "planted-word"}), json!(""))
+        .gives(json!({}), json!("planted-word"));
+
     nothing_can_be_left_in_the_kernel, "kernel_objects", |case| case
         .gives(json!({"leave": true}), json!({"shm": "ENOSYS", "sem": "ENOSYS", "msg": "ENOSYS"}))
         .let_in_by("shmget, semget, msgget in the list of calls", |p| p.allow.extend(["shmget", "semget", "msgget"]))
