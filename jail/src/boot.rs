@@ -94,6 +94,10 @@ pub(crate) async fn greet(host: &Host, started: Started) -> Result<GenericSandbo
             return Err(error);
         }
     };
+    if let Err(error) = forget_connections(host, &first).await {
+        unborn.remains = Some(remains);
+        return Err(error);
+    }
     let watch = first.try_clone().and_then(sys::watch);
     let kill = first.try_clone();
     remains.first = Some(first);
@@ -116,6 +120,16 @@ pub(crate) async fn greet(host: &Host, started: Started) -> Result<GenericSandbo
             Err(BootError::Socket(error))
         }
     }
+}
+
+async fn forget_connections(host: &Host, first: &OwnedFd) -> Result<(), BootError> {
+    let profile = host.profile();
+    // Where a test has it share the host's network, that is left alone.
+    if !profile.forget_connections || !profile.own_net {
+        return Ok(());
+    }
+    let first = first.try_clone().map_err(BootError::Socket)?;
+    Ok(host.visitor().forget(first).await?)
 }
 
 /// The compiled runner, where the sandbox had to compile it.

@@ -84,6 +84,8 @@ pub struct Profile {
     pub own_stdin: bool,
     /// Children are found however they were made, threads' kind too (`__WALL`).
     pub all_children: bool,
+    /// Sockets that were closed are gone at once.
+    pub forget_connections: bool,
     /// No descriptor can be sent to the worker, where the kernel can refuse that.
     pub refuse_descriptors: bool,
     /// Randomness that a library keeps is made anew for each execution.
@@ -124,6 +126,7 @@ impl Default for Profile {
             bound_core: true,
             own_stdin: true,
             all_children: true,
+            forget_connections: true,
             refuse_descriptors: true,
             reseed: true,
             own_environment: true,

@@ -61,6 +61,16 @@ def foreign_calls_die():
     return not (os.WIFEXITED(ended) and os.WEXITSTATUS(ended) == 0)
 
 
+def remembers_connections():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+        far.close()
+        near.close()
+    with open("/proc/self/net/tcp") as table:
+        return len(table.readlines()) > 1
+
+
 def walls():
     for place in mounts():
         if place not in ("/tmp", "/dev/shm"):
@@ -86,6 +96,7 @@ def walls():
     yield "proc shows processes only", not os.path.exists("/proc/meminfo") and not os.path.exists("/proc/sys")
     with open("/proc/self/net/dev") as file:
         yield "network namespace", [line.split(":")[0].strip() for line in file if ":" in line] == ["lo"]
+    yield "forgotten connections", not remembers_connections()
     here, there = os.fstat(0), os.stat("/dev/null")
     yield "standard input", (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
     yield "host name", socket.gethostname() == "sandbox"

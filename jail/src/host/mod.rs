@@ -93,6 +93,8 @@ pub enum BootError {
     Profile(#[source] io::Error),
     #[error("cannot start nsjail")]
     Spawn(#[source] io::Error),
+    #[error("cannot set up its network")]
+    Network(#[from] VisitError),
     #[error("it was not ready in time; nsjail said: {0}")]
     Slow(String),
     #[error("it ended before it was ready; nsjail said: {said}")]

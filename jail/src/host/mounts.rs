@@ -64,6 +64,7 @@ pub(crate) fn prepare(rootfs: &Path, avoid: &[PathBuf]) -> Result<PathBuf, Mount
     )
     .map_err(step("mount a tmpfs for the sandboxes' root"))?;
     root(place, rootfs)?;
+    settings(&place.join("proc"))?;
     devices(&place.join("dev"))?;
     Ok(place.to_owned())
 }
@@ -79,6 +80,7 @@ fn root(place: &Path, rootfs: &Path) -> Result<(), MountError> {
         "dev",
         "profiles",
         "layers",
+        "proc",
     ] {
         let path = place.join(directory);
         fs::create_dir_all(&path)
@@ -106,6 +108,15 @@ fn root(place: &Path, rootfs: &Path) -> Result<(), MountError> {
         "mount the overlay (is the kernel's overlay module there?)",
     ))?;
     umount2(&lower.join("root"), MntFlags::MNT_DETACH).map_err(step("unbind the rootfs"))
+}
+
+/// The kernel's settings, of which each net namespace has its own. In a container `/proc/sys` is
+/// read-only; no sandbox sees this one.
+fn settings(at: &Path) -> Result<(), MountError> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let none: Option<&str> = None;
+    mount(Some("proc"), at, Some("proc"), flags, none)
+        .map_err(|error| MountError::Step("mount the kernel's settings", error))
 }
 
 fn devices(at: &Path) -> Result<(), MountError> {

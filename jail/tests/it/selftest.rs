@@ -21,7 +21,7 @@ async fn missing(weaken: impl FnOnce(&mut Profile)) -> Vec<String> {
 #[tokio::test]
 async fn each_limit_that_does_not_hold_is_named() {
     type Weaken = fn(&mut Profile);
-    let cases: [(&str, Weaken); 14] = [
+    let cases: [(&str, Weaken); 15] = [
         ("memory", |p| p.bound_memory = false),
         ("processes", |p| p.bound_pids = false),
         ("scratch bytes", |p| p.bound_scratch = false),
@@ -35,6 +35,7 @@ async fn each_limit_that_does_not_hold_is_named() {
         ("system call filter (watched folders)", |p| {
             p.allow.push("fcntl");
         }),
+        ("forgotten connections", |p| p.forget_connections = false),
         ("standard input", |p| p.own_stdin = false),
         ("network namespace", |p| p.own_net = false),
         ("uid of executions", |p| p.second_uid = false),

@@ -4,6 +4,7 @@
 //!
 //! At home it is in the keeper's mount namespace, where layers are mounted.
 
+mod forget;
 mod furnish;
 mod layer;
 mod listen;
@@ -86,6 +87,11 @@ impl Visitor {
     ) -> Result<(), VisitError> {
         self.act(move |home| furnish::furnish(home, &first, &furniture))
             .await
+    }
+
+    /// Connections that are closed are gone at once, for the sandbox's life.
+    pub(crate) async fn forget(&self, first: OwnedFd) -> Result<(), VisitError> {
+        self.act(move |home| forget::forget(home, &first)).await
     }
 
     /// A listener on `127.0.0.1:port` as the sandbox sees it.

@@ -23,6 +23,13 @@ cases! { "persistence":
         .gives(json!({"leave": true}), json!({"shm": "done", "sem": "done", "msg": "done"}))
         .gives(json!({"leave": false}), json!({"shm": "done", "sem": "done", "msg": "done"}));
 
+    a_closed_connection_is_forgotten, "closed_connection", |case| case
+        .gives(json!({"leave": true}), json!(null))
+        .gives(json!({"leave": false}), json!([false, "free"]))
+        .let_in_by("connections that the kernel remembers", |p| p.forget_connections = false)
+        .gives(json!({"leave": true}), json!(null))
+        .gives(json!({"leave": false}), json!([true, "EADDRINUSE"]));
+
     standard_input_is_each_execution_s_own, "standard_input", |case| case
         .gives(json!({"leave": true}), json!(null))
         .gives(json!({"leave": false}), json!([false, "free"]))
