@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jail::FailureCode::{Exit, Killed, OutputTooLarge, Timeout};
+use jail::FailureCode::{Exception, Exit, Killed, OutputTooLarge, Timeout};
 use serde_json::json;
 
 use super::case::Case;
@@ -46,6 +46,13 @@ cases! { "protocol":
         .let_in_by("no bound of answers", |p| p.bound_output = false)
         // It has taken in all of it before it says so.
         .says(json!({"mib": 8}), Killed, "it disturbed its own channel: it ends too early");
+
+    a_failure_has_a_bound_of_its_own, "huge_failure", |case| case
+        .says(json!({"length": 500_000}), Killed, "it disturbed its own channel: its failure is too long").costs_the_sandbox()
+        .says(json!({"length": 5_000}), Exception, "xxxxx")
+        .gives(json!({"length": 0}), json!("real"))
+        .let_in_by("frames that aren't looked at", |p| p.strict_frames = false)
+        .says(json!({"length": 500_000}), Exception, "xxxxx");
 
     nobody_waits_for_who_closed_its_channel, "closed_channel", |case| case
         .says(json!({"how": "close"}), Exit, "the process ended with status")
