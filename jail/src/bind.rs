@@ -104,6 +104,7 @@ impl GenericSandbox {
             next: Next::Spent,
             single_use: single_use.is_some(),
             file_cache,
+            rested: Duration::ZERO,
             has_run: false,
             cancelled: Arc::new(AtomicBool::new(false)),
         };
@@ -179,6 +180,7 @@ impl Sandbox {
             .send(Kind::Next, 0, &[], &far.borrow())
             .await?;
         self.next = Next::Waiting(near);
+        self.rested = self.cpu();
         Ok(())
     }
 }

@@ -54,6 +54,9 @@ pub const LAST_STEPS: Duration = Duration::from_secs(2);
 pub const LAST_CPU: Duration = Duration::from_millis(100);
 /// How often that is looked at.
 pub const LAST_LOOK: Duration = Duration::from_millis(50);
+/// Processor time of a sandbox that only waits: its child's rehearsal, and nsjail, which wakes
+/// once a second. One that uses more is not waiting.
+pub const IDLE_CPU: Duration = Duration::from_secs(1);
 /// Until the template has answered for an execution's child, which is dead by then.
 pub const SETTLE: Duration = Duration::from_secs(10);
 /// Until a killed sandbox is gone, before nsjail itself is killed.

@@ -228,6 +228,8 @@ pub struct Sandbox {
     pub(crate) has_run: bool,
     /// Page cache of the group when it was last looked at.
     pub(crate) file_cache: u64,
+    /// Processor time of the group when it began to wait for a request.
+    pub(crate) rested: Duration,
     pub(crate) cancelled: Arc<AtomicBool>,
 }
 

@@ -14,7 +14,7 @@ use crate::channel::{Answer, Channel};
 use crate::execute::over;
 use crate::frame::ENDED_BYTES;
 use crate::judge::Reason;
-use crate::limits::{LAST_CPU, LAST_LOOK, LAST_STEPS};
+use crate::limits::{IDLE_CPU, LAST_CPU, LAST_LOOK, LAST_STEPS};
 use crate::sandbox::Sandbox;
 
 /// Who takes the next request.
@@ -106,7 +106,14 @@ impl Sandbox {
         }
     }
 
-    fn cpu(&self) -> Duration {
+    /// Whether it only waits for the next execution. What the import left in the template can
+    /// go on (hooks around a fork, a handler of a timer), and nobody pays for that.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.cpu().saturating_sub(self.rested) < IDLE_CPU
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
         let remains = self.jail.remains.as_ref();
         remains.map_or(Duration::ZERO, |remains| remains.group.cpu())
     }

@@ -14,18 +14,23 @@ const SHORT: f64 = 0.10;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evicted {
     pub old: usize,
+    /// They used the processor while they should only wait.
+    pub restless: usize,
     /// For want of memory.
     pub memory: usize,
 }
 
 impl Sandboxes {
-    /// Throws away what was unused for too long and, where memory is short, half of
-    /// what is idle, the longest unused first.
+    /// Throws away what was unused for too long, what is idle and doesn't rest and, where
+    /// memory is short, half of what is idle, the longest unused first.
     pub fn evict(&self, now: Duration, memory: Option<Memory>) -> Evicted {
         let mut table = self.table();
-        let mut gone = table.take_where(|since| now.saturating_sub(since) > IDLE);
+        let mut gone = table.take_where(|idle| now.saturating_sub(idle.since) > IDLE);
+        let old = gone.len();
+        gone.append(&mut table.take_where(|idle| !idle.sandbox.is_at_rest()));
         let mut evicted = Evicted {
-            old: gone.len(),
+            old,
+            restless: gone.len() - old,
             memory: 0,
         };
         if memory.is_some_and(Memory::is_short) {
@@ -35,6 +40,7 @@ impl Sandboxes {
         self.gauge(&table);
         drop(table);
         self.discarded("age", evicted.old);
+        self.discarded("restless", evicted.restless);
         self.discarded("memory", evicted.memory);
         self.kill(gone);
         evicted
@@ -95,10 +101,10 @@ impl Table {
         Some(idle)
     }
 
-    fn take_where(&mut self, goes: impl Fn(Duration) -> bool) -> Vec<Idle> {
+    fn take_where(&mut self, goes: impl Fn(&Idle) -> bool) -> Vec<Idle> {
         let mut gone = Vec::new();
         for shelf in self.shelves.values_mut() {
-            gone.extend(shelf.idle.extract_if(.., |idle| goes(idle.since)));
+            gone.extend(shelf.idle.extract_if(.., |idle| goes(idle)));
         }
         self.count -= gone.len();
         self.forget_empty();

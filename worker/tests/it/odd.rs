@@ -11,6 +11,10 @@ use common::testing::{self, PrivatePostgres, Queue, wait_until};
 use crate::rig::{Ask, BOUND, Rig};
 
 const ADDS: &str = "def main(n: int) -> int:\n    return n + 1\n";
+/// From the second fork on the template spins after each: when a child waits for the next call.
+const RESTLESS: &str = "import os\nforks = []\ndef spin():\n    forks.append(1)\n    \
+     while len(forks) > 1:\n        pass\nos.register_at_fork(after_in_parent=spin)\n\
+     def main():\n    return 1\n";
 const SLEEPS: &str =
     "import time\ndef main(seconds):\n    time.sleep(seconds)\n    return 'slept'\n";
 
@@ -37,6 +41,20 @@ async fn a_damaged_entry_is_set_aside_and_counted_and_work_goes_on() {
     // The only slot is free.
     let next = rig.call(&function, r#"{"n": 1}"#).await;
     assert_eq!(next.output.as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn a_sandbox_that_does_not_rest_between_executions_is_thrown_away() {
+    let rig = Rig::new().await;
+    let function = rig.function(RESTLESS).await;
+    let worker = rig.worker(&[]).await;
+    assert_eq!(rig.call(&function, "{}").await.output.as_deref(), Some("1"));
+    let thrown = "patchbay_discarded_sandboxes_total{why=\"restless\"} 1";
+    wait_until("a sandbox is thrown away", BOUND, async || {
+        let metrics = worker.metrics().await;
+        metrics.contains(thrown).then_some(()).ok_or(metrics)
+    })
+    .await;
 }
 
 #[tokio::test]
