@@ -13,9 +13,12 @@ import time
 libc = ctypes.CDLL(None, use_errno=True)
 EXECUTION = 1001
 NEWUSER = 0x10000000
+# What the worker tells of its own side.
+OUTSIDE = {}
 
 
-def main(probe):
+def main(probe, net):
+    OUTSIDE["net"] = net
     return [name for name, holds in PROBES[probe]() if not holds]
 
 
@@ -95,7 +98,8 @@ def walls():
     yield "template out of sight", not os.path.exists("/proc/1")
     yield "proc shows processes only", not os.path.exists("/proc/meminfo") and not os.path.exists("/proc/sys")
     with open("/proc/self/net/dev") as file:
-        yield "network namespace", [line.split(":")[0].strip() for line in file if ":" in line] == ["lo"]
+        alone = [line.split(":")[0].strip() for line in file if ":" in line] == ["lo"]
+    yield "network namespace", alone and OUTSIDE["net"] and os.readlink("/proc/self/ns/net") != OUTSIDE["net"]
     yield "forgotten connections", not remembers_connections()
     here, there = os.fstat(0), os.stat("/dev/null")
     yield "standard input", (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)

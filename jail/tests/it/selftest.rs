@@ -11,10 +11,10 @@ async fn a_host_with_all_walls_passes() {
     host().self_test().await.unwrap();
 }
 
-async fn missing(weaken: impl FnOnce(&mut Profile)) -> Vec<String> {
+async fn missing(name: &str, weaken: impl FnOnce(&mut Profile)) -> Vec<String> {
     match weakened(weaken).self_test().await {
         Err(SelfTestError::Unenforced(missing)) => missing,
-        other => panic!("{other:?}"),
+        other => panic!("{name}: {other:?}"),
     }
 }
 
@@ -45,7 +45,7 @@ async fn each_limit_that_does_not_hold_is_named() {
         ("read-only mount /code", |p| p.code_read_only = false),
     ];
     for (name, weaken) in cases {
-        let missing = missing(weaken).await;
+        let missing = missing(name, weaken).await;
         assert!(
             missing.iter().any(|found| found == name),
             "{name}: {missing:?}"
