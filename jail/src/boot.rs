@@ -101,6 +101,7 @@ pub(crate) async fn greet(host: &Host, started: Started) -> Result<GenericSandbo
     let watch = first.try_clone().and_then(sys::watch);
     let kill = first.try_clone();
     remains.first = Some(first);
+    let boot_cpu = remains.group.cpu();
     match (watch, kill) {
         (Ok(watch), Ok(kill)) => Ok(GenericSandbox::new(Jail {
             host: host.clone(),
@@ -114,6 +115,7 @@ pub(crate) async fn greet(host: &Host, started: Started) -> Result<GenericSandbo
             imported_with: ImportedWith::default(),
             network: None,
             way: None,
+            boot_cpu,
         })),
         (Err(error), _) | (_, Err(error)) => {
             unborn.remains = Some(remains);

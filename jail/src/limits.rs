@@ -49,7 +49,8 @@ pub const DEPTH: u32 = 128;
 /// Until a new sandbox says that it is ready.
 pub const BOOT: Duration = Duration::from_secs(20);
 /// Until an execution that has answered is gone. It holds no slot any more, so it may not
-/// run on: neither this long, nor with more processor time than its own burial takes.
+/// run on: neither this long, nor with more processor time than its own burial takes (or the
+/// boot of its sandbox took, where that was more).
 pub const LAST_STEPS: Duration = Duration::from_secs(2);
 pub const LAST_CPU: Duration = Duration::from_millis(100);
 /// How often that is looked at.

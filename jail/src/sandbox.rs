@@ -107,6 +107,9 @@ pub(crate) struct Jail {
     /// What its executions may reach.
     pub(crate) network: Option<Network>,
     pub(crate) way: Option<Way>,
+    /// Processor time it took until it was ready, before any tenant's code: tells how fast
+    /// this host is.
+    pub(crate) boot_cpu: Duration,
 }
 
 /// What an import finds in `os.environ`.

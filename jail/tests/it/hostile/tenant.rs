@@ -60,7 +60,12 @@ impl Tenant {
     }
 
     pub(super) async fn sandbox(&mut self, world: &World) -> &mut Sandbox {
-        if self.sandbox.as_ref().is_none_or(|old| !old.is_reusable()) {
+        // It may be that only a slow host did not clear up after the last one in time.
+        let is_there = match &mut self.sandbox {
+            Some(old) => old.settle().await,
+            None => false,
+        };
+        if !is_there {
             // The old one first: its end is waited for by nobody.
             self.sandbox = None;
             self.sandbox = Some(self.bind(world).await.sandbox.unwrap());
