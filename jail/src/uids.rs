@@ -116,6 +116,11 @@ pub(crate) fn lock(number: u32) -> io::Result<Option<File>> {
     }
 }
 
+/// Whether a worker that shares these locks ever had this block.
+pub(crate) fn was_taken(number: u32) -> bool {
+    Path::new(LOCKS).join(number.to_string()).exists()
+}
+
 pub(crate) fn make_locks() -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)

@@ -16,6 +16,8 @@ remove_groups() {
       if flock -n 8; then empty_group "$dir"; fi
       exec 8>&-
     done
+  # Version 2: where a worker stood; one in use is not empty.
+  find /sys/fs/cgroup -maxdepth 8 -type d -name 'patchbay-worker-*' -exec rmdir {} + 2>/dev/null || true
 }
 
 empty_group() {

@@ -1,7 +1,7 @@
 //! Where this process may make groups: found from `/proc`, never guessed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::GroupError;
 
@@ -57,16 +57,27 @@ impl Parents {
     }
 }
 
+/// Where this process may make groups.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Directories for its own.
+    pub(crate) top: Parents,
+    /// Where workers of this host made theirs that had no group to themselves.
+    pub(crate) shared: Option<Parents>,
+}
+
 /// The groups this process is in, as directories in which it may make its own.
-pub(crate) fn find() -> Result<Parents, GroupError> {
+pub(crate) fn find() -> Result<Found, GroupError> {
     let read = |path: &str| {
         fs::read_to_string(path).map_err(|error| GroupError::Read(path.to_owned(), error))
     };
     let mounts = read("/proc/self/mountinfo")?;
     let own = read("/proc/self/cgroup")?;
     match v1(&mounts, &own) {
-        Ok(parents) => Ok(parents),
-        Err(missing) => v2(&mounts, &own).ok_or(GroupError::Missing(missing.join(", "))),
+        Ok(top) => Ok(Found { top, shared: None }),
+        // Where version 1 has some of them it has to have them all.
+        Err(missing) if missing.len() < V1.len() => Err(GroupError::Missing(missing.join(", "))),
+        Err(_) => v2(&mounts, &own),
     }
 }
 
@@ -104,41 +115,72 @@ fn v1_directory(mounts: &str, own: &str, controller: &str) -> Option<PathBuf> {
     })
 }
 
-fn v2(mounts: &str, own: &str) -> Option<Parents> {
-    let group = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+fn v2(mounts: &str, own: &str) -> Result<Found, GroupError> {
+    let none = || GroupError::Missing(V2.join(", "));
+    let group = own.lines().find_map(|line| line.strip_prefix("0::"));
     let mount = mounts
         .lines()
         .filter_map(Mount::parse)
-        .find(|mount| mount.kind == "cgroup2")?;
+        .find(|mount| mount.kind == "cgroup2")
+        .ok_or_else(none)?;
     // Its own group where that is delegated to it alone; else the top of what it sees.
-    let own = mount.directory(group);
-    [own, PathBuf::from(mount.point)]
-        .into_iter()
-        .find(|path| delegate(path))
-        .map(Parents::V2)
+    let own = mount.directory(group.ok_or_else(none)?);
+    let top = PathBuf::from(mount.point);
+    if own != top && delegate(&own).is_ok() {
+        return Ok(Found {
+            top: Parents::V2(own),
+            shared: Some(Parents::V2(top)),
+        });
+    }
+    delegate(&top)?;
+    Ok(Found {
+        top: Parents::V2(top),
+        shared: None,
+    })
 }
 
 /// Makes the controllers usable below `path`. No process may sit in a group whose
 /// children have controllers, so this one moves aside first where it must.
-fn delegate(path: &Path) -> bool {
+fn delegate(path: &Path) -> Result<(), GroupError> {
     let text = fs::read_to_string(path.join("cgroup.controllers")).unwrap_or_default();
     let offered: Vec<&str> = text.split_whitespace().collect();
-    if !V2.iter().all(|wanted| offered.contains(wanted)) {
-        return false;
+    let missing: Vec<&str> = V2.into_iter().filter(|c| !offered.contains(c)).collect();
+    if !missing.is_empty() {
+        return Err(GroupError::Missing(missing.join(", ")));
     }
-    let on = || fs::write(path.join("cgroup.subtree_control"), "+memory +pids +cpu").is_ok();
-    on() || step_aside(path).is_some_and(|leaf| on() && comes_first(&leaf))
+    let control = path.join("cgroup.subtree_control");
+    let on = || fs::write(&control, "+memory +pids +cpu");
+    if on().is_ok() {
+        return Ok(());
+    }
+    let leaf = path.join(format!("patchbay-worker-{}", std::process::id()));
+    fs::create_dir(&leaf).map_err(|error| GroupError::Make(leaf.display().to_string(), error))?;
+    enter(&leaf)?;
+    match on() {
+        Ok(()) => comes_first(&leaf),
+        Err(error) => {
+            // Others sit here as well: it is not this one's to arrange.
+            enter(path)?;
+            fs::remove_dir(&leaf)
+                .map_err(|error| GroupError::Remove(leaf.display().to_string(), error))?;
+            Err(match error.kind() {
+                io::ErrorKind::ResourceBusy => GroupError::Shared(path.display().to_string()),
+                _ => GroupError::Set(control.display().to_string(), error),
+            })
+        }
+    }
 }
 
-fn step_aside(path: &Path) -> Option<PathBuf> {
-    let leaf = path.join(format!("patchbay-worker-{}", std::process::id()));
-    let moved = fs::create_dir(&leaf).is_ok() && fs::write(leaf.join("cgroup.procs"), "0").is_ok();
-    moved.then_some(leaf)
+fn enter(group: &Path) -> Result<(), GroupError> {
+    let members = group.join("cgroup.procs");
+    fs::write(&members, "0").map_err(|error| GroupError::Set(members.display().to_string(), error))
 }
 
 /// The worker, beside the group of its sandboxes: it needs little, and soon.
-fn comes_first(leaf: &Path) -> bool {
-    fs::write(leaf.join("cpu.weight"), "10000").is_ok()
+fn comes_first(leaf: &Path) -> Result<(), GroupError> {
+    let weight = leaf.join("cpu.weight");
+    fs::write(&weight, "10000")
+        .map_err(|error| GroupError::Set(weight.display().to_string(), error))
 }
 
 /// One line of mountinfo.

@@ -13,7 +13,7 @@ mod group;
 
 use std::{fs, io};
 
-pub(crate) use find::{Parents, find};
+pub(crate) use find::{Found, Parents, find};
 pub(crate) use group::{Counters, Group};
 
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,8 @@ pub enum GroupError {
     Read(String, #[source] io::Error),
     #[error("the cgroup controllers {0} are not available to this process")]
     Missing(String),
+    #[error("other processes are in {0}: the worker needs a group of its own")]
+    Shared(String),
     #[error("cannot make {0}")]
     Make(String, #[source] io::Error),
     #[error("cannot set {0}")]

@@ -24,7 +24,7 @@ pub use mounts::MountError;
 pub(crate) use visit::{Furniture, Scratch, Visitor};
 pub use visit::{Layer, VisitError};
 
-use crate::cgroup::{self, GroupError};
+use crate::cgroup::{self, Found, GroupError};
 use crate::egress::{Egress, EgressConfig, EgressError};
 use crate::profile::Profile;
 use crate::sandbox::GenericSandbox;
@@ -155,9 +155,11 @@ impl Host {
         }
         // Should nsjail die before what it holds, this process reaps that, not the host's init.
         nix::sys::prctl::set_child_subreaper(true).map_err(HostError::Subreaper)?;
-        let top = cgroup::find()?;
+        let Found { top, shared } = cgroup::find()?;
         uids::make_locks().map_err(UidError::Locks)?;
-        sweep::dead_workers(&top);
+        for place in shared.iter().chain([&top]) {
+            sweep::dead_workers(place);
+        }
         let block = Block::take(config.max_sandboxes, |number, uids| {
             sweep::block(&top, number, &uids)
         })?;

@@ -22,7 +22,8 @@ pub(crate) fn name(block: u32) -> String {
 
 /// Sweeps every block whose owner is dead.
 pub(crate) fn dead_workers(top: &Parents) {
-    for block in blocks(top) {
+    // Without a lock it is a worker's of another container.
+    for block in blocks(top).into_iter().filter(|&b| uids::was_taken(b)) {
         match uids::lock(block) {
             Ok(Some(_held_while_sweeping)) => {
                 let gone = groups(&top.join(&name(block)));

@@ -23,4 +23,5 @@ mod pydantic;
 mod results;
 mod selftest;
 mod spellings;
+mod unified;
 mod world;
