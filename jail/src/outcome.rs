@@ -121,7 +121,8 @@ pub struct Done {
     pub cpu: Duration,
     /// From handing over the input to the answer.
     pub duration: Duration,
-    /// Largest use of memory on top of what the template uses.
+    /// Largest use of memory on top of what the template uses. On version 2 of cgroups before
+    /// Linux 6.12 the largest since the sandbox began, where this execution stayed below it.
     pub memory_peak: u64,
     /// Moved through its network.
     pub traffic: Traffic,

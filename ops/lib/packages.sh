@@ -17,6 +17,9 @@ package_of() {
   git) echo git ;;
   cc) echo build-essential ;;
   setpriv | flock) echo util-linux ;;
+  qemu-system-x86_64) echo qemu-system-x86 ;;
+  busybox-static) echo busybox-static ;;
+  mkfs.ext4) echo e2fsprogs ;;
   certificates) echo ca-certificates ;;
   time-zones) echo tzdata ;;
   media-types) echo media-types ;;
@@ -32,6 +35,8 @@ is_there() {
   certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
   time-zones) [ -e /usr/share/zoneinfo/Europe/Berlin ] ;;
   media-types) [ -e /etc/mime.types ] ;;
+  # One that needs no libraries: another kind is a package with the same command.
+  busybox-static) command -v busybox >/dev/null && ! ldd "$(command -v busybox)" >/dev/null 2>&1 ;;
   *) command -v "$1" >/dev/null ;;
   esac
 }
