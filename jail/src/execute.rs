@@ -14,7 +14,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::cgroup::{Counters, Group};
 use crate::channel::{Capture, Channel};
 use crate::control::ControlError;
-use crate::egress::Traffic;
+use crate::egress::{Passage, Traffic};
 use crate::frame::{DIRTY, ENDED_BYTES, HEADER, Header, Kind, frame};
 use crate::judge::{Ended, Evidence, Reason, judge};
 use crate::limits::{FAILURE_BYTES, LOG_DRAIN_BYTES, SETTLE};
@@ -84,9 +84,11 @@ impl Sandbox {
         let mask = request.environment.mask();
         channel.stdout.cover(&mask);
         channel.stderr.cover(&mask);
-        if let Some(way) = &mut self.jail.way {
-            way.open();
-        }
+        // Dropped with this future, if it is; then nothing is reached any more either.
+        let passage = match &self.jail.way {
+            None => None,
+            Some(way) => Some(way.open().ok_or(SandboxError::Gone)?),
+        };
         // It reads the whole input before it runs anything: where this fails, nothing has run.
         let unsent = match timeout(request.timeout, channel.answer.send(&bytes)).await {
             Ok(Ok(())) => None,
@@ -99,7 +101,7 @@ impl Sandbox {
             self.jail.kill();
             let evidence = self.evidence(&before, reason, &request)?;
             let took = before.at.elapsed();
-            let traffic = self.shut_way().await;
+            let traffic = passage.map(Passage::shut).unwrap_or_default();
             return self.conclude(
                 channel,
                 &before,
@@ -122,7 +124,7 @@ impl Sandbox {
                 reason = Reason::Ended(self.own_end().await);
             }
         }
-        let traffic = self.shut_way().await;
+        let traffic = passage.map(Passage::shut).unwrap_or_default();
         take_rest(&mut channel, longest(&request));
         if !matches!(
             reason,
@@ -139,13 +141,6 @@ impl Sandbox {
             Err(failure) => Err(failure.masked(&mask)),
         };
         Ok(done)
-    }
-
-    async fn shut_way(&mut self) -> Traffic {
-        match &mut self.jail.way {
-            Some(way) => way.shut().await,
-            None => Traffic::default(),
-        }
     }
 
     /// Until the execution is over, one way or another.

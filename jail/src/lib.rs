@@ -48,7 +48,9 @@ pub use egress::EgressWalls;
 pub use egress::{EgressConfig, EgressError, HostName, NamedHost, Network, PORT, Traffic};
 pub use environment::Environment;
 pub use frame::FrameError;
-pub use host::{BootError, Host, HostConfig, HostError, Layer, MountError, VisitError};
+pub use host::{
+    BootError, DescriptorsError, Host, HostConfig, HostError, Layer, MountError, VisitError,
+};
 pub use limits::Limits;
 pub use live::{Piece, Stream, Tap};
 pub use mask::{Mask, MaskStream};

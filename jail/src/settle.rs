@@ -77,8 +77,10 @@ impl Sandbox {
                 _ => return false,
             }
         }
-        if let Some(way) = &self.jail.way {
-            way.drain().await;
+        if let Some(way) = &self.jail.way
+            && !way.drain().await
+        {
+            return false;
         }
         let length = answered.answer.got.len();
         answered.answer.take_rest(length);

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The hostile programs and the table of what became of them. Sourced after say.sh.
 
-hostile_groups=(escape exhaustion leakage protocol persistence)
+hostile_groups=(escape exhaustion leakage protocol persistence proxy)
 
 # run_hostile <directory>: each program's test leaves its line there when all of it holds.
 run_hostile() {

@@ -6,16 +6,16 @@ use common::plan::PlanLimits;
 use jail::{EgressConfig, HostName, NamedHost, Network};
 
 /// `PATCHBAY_NETWORK_RANGES`: ranges (CIDR, with commas between) that executions may reach
-/// though they are not public; default none. `PATCHBAY_NETWORK_NAMESERVERS`: servers
+/// though they are not public; default none. An address of this host is in none of them, but
+/// where a range is that address alone, or of loopback alone. `PATCHBAY_NETWORK_REFUSED`:
+/// ranges that they may not reach, public or not, such as this host's address behind a
+/// translation; default none. `PATCHBAY_NETWORK_NAMESERVERS`: servers
 /// (`address:port`, with commas between) that are asked for the hosts' addresses; default
 /// those of `/etc/resolv.conf`.
 pub(crate) fn read(env: &mut Env) -> EgressConfig {
     EgressConfig {
-        ranges: listed(
-            env,
-            "PATCHBAY_NETWORK_RANGES",
-            "a range such as 10.1.0.0/16",
-        ),
+        ranges: listed(env, "PATCHBAY_NETWORK_RANGES", A_RANGE),
+        refused: listed(env, "PATCHBAY_NETWORK_REFUSED", A_RANGE),
         nameservers: listed(
             env,
             "PATCHBAY_NETWORK_NAMESERVERS",
@@ -42,6 +42,8 @@ pub(crate) fn named(host: &AllowedHost) -> NamedHost {
     let port = host.port;
     NamedHost { name, port }
 }
+
+const A_RANGE: &str = "a range such as 10.1.0.0/16";
 
 fn listed<T: std::str::FromStr>(env: &mut Env, name: &str, wanted: &str) -> Vec<T> {
     let text: Option<String> = env.optional(name);
@@ -78,6 +80,7 @@ mod tests {
         for (name, wrong) in [
             ("PATCHBAY_NETWORK_RANGES", "10.1.0.0"),
             ("PATCHBAY_NETWORK_RANGES", "10.1.0.0/33"),
+            ("PATCHBAY_NETWORK_REFUSED", "all"),
             ("PATCHBAY_NETWORK_NAMESERVERS", "10.0.0.2"),
         ] {
             assert!(!read_of(name, wrong).1, "{name}={wrong}");

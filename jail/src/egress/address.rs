@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::EgressConfig;
+
 const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits)
 }
@@ -57,7 +59,7 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 /// What the operator and this host add to it.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    allowed: Vec<IpNet>,
+    config: EgressConfig,
     own: Vec<IpAddr>,
     looked: Option<Instant>,
 }
@@ -66,20 +68,39 @@ pub(super) struct Addresses {
 const LOOK: Duration = Duration::from_secs(5);
 
 impl Addresses {
-    pub(super) const fn new(allowed: Vec<IpNet>) -> Self {
+    pub(super) const fn new(config: EgressConfig) -> Self {
         Self {
-            allowed,
+            config,
             own: Vec::new(),
             looked: None,
         }
     }
 
-    /// Public and not this host's own, or in a range that the operator opened.
+    /// Public, or in a range that the operator opened. This host's own addresses, loopback
+    /// among them, only where a range means nothing else: what listens there was not meant
+    /// for executions.
     pub(super) fn may_be_reached(&mut self, address: IpAddr, now: Instant) -> bool {
-        if self.allowed.iter().any(|range| range.contains(&address)) {
+        let carries_another =
+            matches!(address, IpAddr::V6(v6) if v6.to_ipv4().is_some() && !v6.is_loopback());
+        let is_refused = self
+            .config
+            .refused
+            .iter()
+            .any(|range| range.contains(&address));
+        if carries_another || is_refused {
+            return false;
+        }
+        let open = |is_meant: &dyn Fn(&IpNet) -> bool| {
+            let mut ranges = self.config.ranges.iter();
+            ranges.any(|range| range.contains(&address) && is_meant(range))
+        };
+        if open(&|range| range.prefix_len() == range.max_prefix_len()) {
             return true;
         }
-        is_public(address) && !self.is_own(address, now)
+        if address.is_loopback() {
+            return open(&|range| range.network().is_loopback() && range.broadcast().is_loopback());
+        }
+        (open(&|_| true) || is_public(address)) && !self.is_own(address, now)
     }
 
     /// Whatever listens on all of this host's addresses was not meant for executions.
@@ -190,9 +211,61 @@ mod tests {
         }
     }
 
+    fn opened(ranges: &[&str], refused: &[&str]) -> Addresses {
+        let read = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        Addresses::new(EgressConfig {
+            ranges: read(ranges),
+            refused: read(refused),
+            nameservers: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn an_open_range_is_not_what_of_this_host_is_in_it() {
+        let now = Instant::now();
+        let mut all = opened(&["0.0.0.0/0", "::/0"], &[]);
+        all.own = vec![of("10.1.2.3")];
+        all.looked = Some(now);
+        assert!(all.may_be_reached(of("10.1.2.4"), now));
+        for own in [
+            "10.1.2.3",
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.1.2.4",
+            "::7f00:1",
+        ] {
+            assert!(!all.may_be_reached(of(own), now), "{own}");
+        }
+        let mut named = opened(&["10.1.2.3/32", "127.0.0.0/8"], &[]);
+        named.own = vec![of("10.1.2.3")];
+        named.looked = Some(now);
+        assert!(named.may_be_reached(of("10.1.2.3"), now));
+        assert!(named.may_be_reached(of("127.0.0.2"), now));
+        assert!(!named.may_be_reached(of("::1"), now));
+    }
+
+    #[test]
+    fn an_operator_closes_a_range_whatever_else_is_said_of_it() {
+        let now = Instant::now();
+        let mut closed = opened(&["10.0.0.0/8"], &["10.1.0.0/16", "1.1.1.0/24"]);
+        for (address, is_open) in [
+            ("10.2.0.1", true),
+            ("10.1.0.1", false),
+            ("1.1.1.1", false),
+            ("1.1.2.1", true),
+        ] {
+            assert_eq!(
+                closed.may_be_reached(of(address), now),
+                is_open,
+                "{address}"
+            );
+        }
+    }
+
     #[test]
     fn an_operator_opens_a_range_and_not_what_is_beside_it() {
-        let mut addresses = Addresses::new(vec!["10.1.0.0/16".parse().unwrap()]);
+        let mut addresses = opened(&["10.1.0.0/16"], &[]);
         let now = Instant::now();
         assert!(addresses.may_be_reached(of("10.1.255.255"), now));
         assert!(!addresses.may_be_reached(of("10.2.0.0"), now));
@@ -202,7 +275,7 @@ mod tests {
     #[test]
     fn this_host_s_own_addresses_are_found_and_refused() {
         assert!(own_addresses().unwrap().contains(&of("127.0.0.1")));
-        let mut addresses = Addresses::new(Vec::new());
+        let mut addresses = opened(&[], &[]);
         addresses.own = vec![of("1.1.1.1")];
         let now = Instant::now();
         addresses.looked = Some(now);

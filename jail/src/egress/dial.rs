@@ -9,7 +9,8 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::address::Addresses;
@@ -17,9 +18,13 @@ use super::hosts::Wanted;
 use super::{EgressConfig, EgressError, EgressWalls};
 
 const LOOK_UP: Duration = Duration::from_secs(10);
-const CONNECT: Duration = Duration::from_secs(10);
-/// Of one name; more are not tried, and not looked at.
-const ADDRESSES: usize = 16;
+/// To one address, and to all of a name together.
+const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_ALL: Duration = Duration::from_secs(15);
+/// What the kernel may keep that arrived from a host and nobody has read: it is in no
+/// sandbox's memory.
+const UNREAD: u32 = 256 << 10;
+const UNSENT: u32 = 256 << 10;
 
 /// Why there is no connection, as the code is told.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +44,18 @@ pub(super) enum DialError {
 pub(super) struct Dialer {
     resolver: TokioResolver,
     addresses: Arc<Mutex<Addresses>>,
+    /// Connections of all sandboxes, so that descriptors are left for everything else.
+    places: Arc<Semaphore>,
     pub(super) walls: EgressWalls,
 }
 
 impl Dialer {
-    pub(super) fn new(config: &EgressConfig, walls: EgressWalls) -> Result<Self, EgressError> {
-        let builder = if config.nameservers.is_empty() {
+    pub(super) fn new(
+        config: &EgressConfig,
+        walls: EgressWalls,
+        places: usize,
+    ) -> Result<Self, EgressError> {
+        let mut builder = if config.nameservers.is_empty() {
             TokioResolver::builder_tokio().map_err(EgressError::Resolver)?
         } else {
             let servers = config.nameservers.iter().map(|at| {
@@ -57,11 +68,18 @@ impl Dialer {
             let servers = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
             TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default())
         };
+        // Else one tenant could tell by the time what another one has looked up.
+        builder.options_mut().cache_size = 0;
         Ok(Self {
             resolver: builder.build().map_err(EgressError::Resolver)?,
-            addresses: Arc::new(Mutex::new(Addresses::new(config.ranges.clone()))),
+            addresses: Arc::new(Mutex::new(Addresses::new(config.clone()))),
+            places: Arc::new(Semaphore::new(places)),
             walls,
         })
+    }
+
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
     }
 
     /// A connection to a host; `is_trusted` where the operator named it.
@@ -71,7 +89,6 @@ impl Dialer {
         is_trusted: bool,
     ) -> Result<TcpStream, DialError> {
         let mut addresses = self.look_up(&wanted.host).await?;
-        addresses.truncate(ADDRESSES);
         // One that may not be reached among others is no accident.
         let all_fit = addresses
             .iter()
@@ -82,20 +99,13 @@ impl Dialer {
         if !self.walls.pinned {
             addresses = self.look_up(&wanted.host).await?;
         }
-        let mut last = io::ErrorKind::TimedOut.into();
-        for address in addresses {
-            let at = SocketAddr::new(address, wanted.port);
-            match timeout(CONNECT, TcpStream::connect(at)).await {
-                Ok(Ok(stream)) => {
-                    // Small pieces of a handshake don't wait for each other.
-                    let _only_slower = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => last = error,
-                Err(_) => {}
-            }
-        }
-        Err(DialError::Connect(wanted.clone(), last))
+        // A host with both is nearly always reached by the older one.
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        let connecting = connect_one_of(&addresses, wanted.port);
+        let connected = timeout(CONNECT_ALL, connecting).await;
+        connected
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|error| DialError::Connect(wanted.clone(), error))
     }
 
     async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
@@ -119,4 +129,29 @@ impl Dialer {
             .unwrap_or_else(PoisonError::into_inner);
         addresses.may_be_reached(address, Instant::now())
     }
+}
+
+async fn connect_one_of(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
+    let mut last = io::ErrorKind::TimedOut.into();
+    for address in addresses {
+        match timeout(CONNECT, connect(SocketAddr::new(*address, port))).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => {}
+        }
+    }
+    Err(last)
+}
+
+async fn connect(at: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match at {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Before it connects: the window that is offered follows from it.
+    socket.set_recv_buffer_size(UNREAD)?;
+    socket.set_send_buffer_size(UNSENT)?;
+    // Small pieces of a handshake don't wait for each other.
+    socket.set_nodelay(true)?;
+    socket.connect(at).await
 }

@@ -15,8 +15,9 @@
 //! the worker. Where one of the addresses isn't public, or is this host's own, the name
 //! is refused ([`address`]); the connection goes to the very address that was checked.
 //! Connections belong to one execution: they end with its answer, and what waits to be
-//! accepted is thrown away before the next one. Every byte to and from a host is counted
-//! and bounded ([`meter`]).
+//! accepted is thrown away before the next one. Every byte that is passed on is counted
+//! and bounded ([`meter`]), and so is how many connections there are, of an execution, of a
+//! sandbox and of the host.
 //!
 //! **What it doesn't do.** It looks into no TLS: with a host that serves many names the
 //! code may speak to any of them.
@@ -38,7 +39,7 @@ use tokio::task::JoinSet;
 
 pub use self::hosts::{HostName, NamedHost};
 pub use self::meter::Traffic;
-pub(crate) use self::way::Way;
+pub(crate) use self::way::{DESCRIPTORS, Passage, Way};
 
 use self::dial::Dialer;
 use self::way::Opened;
@@ -50,8 +51,11 @@ pub const PORT: u16 = 3_128;
 /// What an operator says about the network of executions.
 #[derive(Clone, Debug, Default)]
 pub struct EgressConfig {
-    /// Ranges that executions may reach though they are not public.
+    /// Ranges that executions may reach though they are not public. This host's own addresses
+    /// are in none of them, but where a range is that address alone or of loopback alone.
     pub ranges: Vec<IpNet>,
+    /// Ranges that they may not reach, public or not.
+    pub refused: Vec<IpNet>,
     /// Servers that are asked for addresses; none: those of `/etc/resolv.conf`.
     pub nameservers: Vec<SocketAddr>,
 }
@@ -76,16 +80,21 @@ pub enum EgressError {
     Resolver(#[source] hickory_resolver::net::NetError),
 }
 
-/// The thread at the other end of all ways. It ends when this is dropped and all of them are.
-#[derive(Debug)]
+/// The thread at the other end of all ways. It ends when all copies of this and all ways are dropped.
+#[derive(Clone, Debug)]
 pub(crate) struct Egress {
     ways: mpsc::UnboundedSender<Opened>,
-    is_bounded: bool,
+    walls: EgressWalls,
 }
 
 impl Egress {
     /// The thread has the rights of the one that calls: give them up before.
-    pub(crate) fn start(config: &EgressConfig, profile: &Profile) -> Result<Self, EgressError> {
+    /// `places` are for connections to hosts, of all sandboxes together.
+    pub(crate) fn start(
+        config: &EgressConfig,
+        profile: &Profile,
+        places: usize,
+    ) -> Result<Self, EgressError> {
         let (ways, opened) = mpsc::unbounded_channel();
         let (told, answer) = threads::channel();
         let (config, walls) = (config.clone(), profile.egress);
@@ -98,7 +107,7 @@ impl Egress {
                 Err(error) => return drop(told.send(Err(error))),
             };
             runtime.block_on(async {
-                match Dialer::new(&config, walls) {
+                match Dialer::new(&config, walls, places) {
                     Ok(dialer) => {
                         let _listener_gone = told.send(Ok(()));
                         serve(dialer, opened).await;
@@ -112,10 +121,12 @@ impl Egress {
             .spawn(main)
             .map_err(EgressError::Thread)?;
         answer.recv().map_err(|_| EgressError::Ended)??;
-        Ok(Self {
-            ways,
-            is_bounded: walls.bounded,
-        })
+        Ok(Self { ways, walls })
+    }
+
+    /// Whether its thread is there.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.ways.is_closed()
     }
 
     /// Begins to serve a listener; shut until an execution begins.
@@ -124,10 +135,10 @@ impl Egress {
         listener: TcpListener,
         mut network: Network,
     ) -> Result<Way, EgressError> {
-        if !self.is_bounded {
+        if !self.walls.bounded {
             network.bytes = u64::MAX;
         }
-        let (way, opened) = way::make(listener, network);
+        let (way, opened) = way::make(listener, network, self.walls);
         self.ways.send(opened).map_err(|_| EgressError::Ended)?;
         Ok(way)
     }

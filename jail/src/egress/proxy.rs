@@ -8,11 +8,12 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1 as client;
 use hyper::ext::ReasonPhrase;
@@ -22,25 +23,41 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Network;
 use super::dial::{DialError, Dialer};
 use super::hosts::Wanted;
-use super::meter::{Meter, Metered};
+use super::meter::{DIALS, Meter, Metered};
 
-/// Of a request's head, in bytes and in lines.
+/// Of a request's head, about so many bytes, and lines.
 const HEAD_BYTES: usize = 64 << 10;
 const HEAD_LINES: usize = 100;
 const PIECE: usize = 16 << 10;
+/// How much of a refused request is read, and for how long, before it is answered: who is still
+/// writing doesn't see the answer.
+const UNREAD_BYTES: usize = 16 << 20;
+const UNREAD: Duration = Duration::from_secs(2);
 
 type Body = Either<Incoming, Full<Bytes>>;
+type Host = Metered<TcpStream>;
 
 /// What one sandbox may reach, and how.
 #[derive(Debug)]
 pub(super) struct Policy {
     network: Network,
     dialer: Dialer,
+}
+
+/// Whether a connection is for something.
+pub(super) enum Admission {
+    Open(Arc<Meter>),
+    /// No execution runs.
+    Shut,
+    /// So many are there already.
+    Full(usize),
 }
 
 /// Why a request goes nowhere, as the code is told.
@@ -50,16 +67,20 @@ enum Refusal {
     Shut,
     #[error("more than {0} connections at once")]
     Full(usize),
+    #[error("this host has as many connections as it can have")]
+    Crowded,
     #[error("this is a proxy: CONNECT a host and a port, or ask for an http:// address")]
     NoProxyRequest,
     #[error("{0} is not among the hosts this version names")]
     Unnamed(Wanted),
     #[error("this execution has moved {} MiB, the most it may", .0 >> 20)]
     UsedUp(u64),
+    #[error("this execution has made {DIALS} connections, the most it may")]
+    Dialled,
     #[error(transparent)]
     Dial(#[from] DialError),
     #[error("{0} did not answer as a server does")]
-    Upstream(Wanted, #[source] hyper::Error),
+    Upstream(Wanted, #[source] Option<hyper::Error>),
 }
 
 impl Refusal {
@@ -69,8 +90,9 @@ impl Refusal {
             Self::Shut
             | Self::Unnamed(_)
             | Self::UsedUp(_)
+            | Self::Dialled
             | Self::Dial(DialError::NoAddress(_)) => StatusCode::FORBIDDEN,
-            Self::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full(_) | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Dial(_) | Self::Upstream(..) => StatusCode::BAD_GATEWAY,
         }
     }
@@ -91,15 +113,6 @@ impl Refusal {
     }
 }
 
-/// Whether a connection is for something.
-pub(super) enum Admission {
-    Open(Arc<Meter>),
-    /// No execution runs.
-    Shut,
-    /// So many are there already.
-    Full(usize),
-}
-
 /// One connection from a sandbox; dropped, all that belongs to it ends.
 struct Connection {
     policy: Arc<Policy>,
@@ -111,11 +124,36 @@ struct Connection {
 
 struct Tunnel {
     client: OnUpgrade,
-    host: Metered<TcpStream>,
+    dialled: Dialled,
 }
 
-/// Until both ends are done with it.
+/// A connection to a host, and its place among all.
+struct Dialled {
+    host: Host,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Until both ends are done with it, or its execution is.
 pub(super) async fn serve<T>(client: T, policy: Arc<Policy>, admission: Admission)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let meter = match &admission {
+        Admission::Open(meter) => Some(meter.clone()),
+        Admission::Shut | Admission::Full(_) => None,
+    };
+    let serving = serve_all(client, policy, admission);
+    match &meter {
+        None => serving.await,
+        Some(meter) => tokio::select! {
+            biased;
+            () = meter.ends() => {}
+            () = serving => {}
+        },
+    }
+}
+
+async fn serve_all<T>(client: T, policy: Arc<Policy>, admission: Admission)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -127,16 +165,12 @@ where
     });
     let service = service_fn(|request| {
         let connection = connection.clone();
-        async move {
-            let answer = connection.answer(request).await;
-            Ok::<_, Infallible>(answer.unwrap_or_else(|refusal| refusal.answer()))
-        }
+        async move { Ok::<_, Infallible>(connection.answer(request).await) }
     });
     let served = server::Builder::new()
         .preserve_header_case(true)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_LINES)
-        .half_close(true)
         .serve_connection(TokioIo::new(client), service)
         .with_upgrades()
         .await;
@@ -144,17 +178,17 @@ where
         tracing::debug!(error = %error, "a connection out of a sandbox broke off");
     }
     let tunnel = lock(&connection.tunnel).take();
-    if let Some(Tunnel { client, host }) = tunnel
+    if let Some(Tunnel { client, dialled }) = tunnel
         && let Ok(client) = client.await
     {
         // Either end may break off whenever it likes.
-        let _broken = through(client, host).await;
+        let _broken = through(client, dialled).await;
     }
 }
 
-async fn through(client: Upgraded, mut host: Metered<TcpStream>) -> io::Result<()> {
+async fn through(client: Upgraded, mut dialled: Dialled) -> io::Result<()> {
     let mut client = TokioIo::new(client);
-    copy_bidirectional_with_sizes(&mut client, &mut host, PIECE, PIECE).await?;
+    copy_bidirectional_with_sizes(&mut client, &mut dialled.host, PIECE, PIECE).await?;
     Ok(())
 }
 
@@ -163,11 +197,7 @@ impl Policy {
         Self { network, dialer }
     }
 
-    async fn dial(
-        &self,
-        wanted: &Wanted,
-        meter: &Arc<Meter>,
-    ) -> Result<Metered<TcpStream>, Refusal> {
+    async fn dial(&self, wanted: &Wanted, meter: &Arc<Meter>) -> Result<Dialled, Refusal> {
         // Before anything is looked up: a name is a message, too.
         let is_named = self.network.hosts.iter().any(|host| host.is(wanted));
         if self.dialer.walls.named && !is_named {
@@ -176,73 +206,113 @@ impl Policy {
         if meter.is_cut() {
             return Err(Refusal::UsedUp(meter.most()));
         }
+        if !meter.dials() {
+            return Err(Refusal::Dialled);
+        }
+        let place = self.dialer.place().ok_or(Refusal::Crowded)?;
         let dialled = self.dialer.dial(wanted, self.network.is_trusted).await;
         let stream = dialled.inspect_err(|_| meter.failed())?;
-        Ok(Metered::new(stream, meter.clone()))
+        Ok(Dialled {
+            host: Metered::new(stream, meter.clone()),
+            _place: place,
+        })
     }
 }
 
 impl Connection {
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let answer = match self.decide(&request).await {
+            Ok((_, dialled)) if request.method() == Method::CONNECT => {
+                let client = hyper::upgrade::on(request);
+                *lock(&self.tunnel) = Some(Tunnel { client, dialled });
+                return Response::new(Either::Right(Full::default()));
+            }
+            Ok((wanted, dialled)) => self.forward(request, wanted, dialled).await,
+            Err(refusal) => {
+                let _left_where_it_is = timeout(UNREAD, read_away(request.into_body())).await;
+                Err(refusal)
+            }
+        };
+        answer.unwrap_or_else(|refusal| refusal.answer())
+    }
+
+    async fn decide(&self, request: &Request<Incoming>) -> Result<(Wanted, Dialled), Refusal> {
         let meter = match &self.admission {
             Admission::Open(meter) => meter,
             Admission::Shut => return Err(Refusal::Shut),
             Admission::Full(most) => return Err(Refusal::Full(*most)),
         };
-        if request.method() == Method::CONNECT {
-            return self.tunnel(request, meter).await;
-        }
-        let wanted = plain_target(request.uri()).ok_or(Refusal::NoProxyRequest)?;
-        let host = self.policy.dial(&wanted, meter).await?;
-        self.forward(request, wanted, host).await
-    }
-
-    async fn tunnel(
-        &self,
-        request: Request<Incoming>,
-        meter: &Arc<Meter>,
-    ) -> Result<Response<Body>, Refusal> {
-        let authority = request.uri().authority().map(http::uri::Authority::as_str);
-        let wanted = authority.and_then(|authority| Wanted::of(authority, None));
-        let wanted = wanted.ok_or(Refusal::NoProxyRequest)?;
-        let host = self.policy.dial(&wanted, meter).await?;
-        let client = hyper::upgrade::on(request);
-        *lock(&self.tunnel) = Some(Tunnel { client, host });
-        Ok(Response::new(Either::Right(Full::default())))
+        let wanted = target(request).ok_or(Refusal::NoProxyRequest)?;
+        let dialled = self.policy.dial(&wanted, meter).await?;
+        Ok((wanted, dialled))
     }
 
     async fn forward(
         &self,
         request: Request<Incoming>,
         wanted: Wanted,
-        host: Metered<TcpStream>,
+        Dialled {
+            host,
+            _place: place,
+        }: Dialled,
     ) -> Result<Response<Body>, Refusal> {
-        let failed = |error| Refusal::Upstream(wanted.clone(), error);
+        let failed = |error| Refusal::Upstream(wanted.clone(), Some(error));
         let (mut sender, driver) = client::Builder::new()
             .preserve_header_case(true)
             .max_buf_size(HEAD_BYTES)
             .handshake(TokioIo::new(host))
             .await
             .map_err(failed)?;
-        lock(&self.drivers).spawn(async move {
-            // Its end is told to whoever waits for the answer.
-            let _told = driver.await;
-        });
+        {
+            let mut drivers = lock(&self.drivers);
+            // A client may send many requests over its one connection.
+            while drivers.try_join_next().is_some() {}
+            drivers.spawn(async move {
+                // Its end is told to whoever waits for the answer.
+                let _told = driver.await;
+                drop(place);
+            });
+        }
         let own_host = self.policy.dialer.walls.own_host;
         let request = as_the_host_reads_it(request, own_host).ok_or(Refusal::NoProxyRequest)?;
         let mut answer = sender.send_request(request).await.map_err(failed)?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody asked: what would do so is not passed on.
+            return Err(Refusal::Upstream(wanted, None));
+        }
         without_hops(answer.headers_mut());
+        if answer
+            .headers_mut()
+            .remove(header::TRANSFER_ENCODING)
+            .is_some()
+        {
+            // The chunks say how long it is, whatever else does (RFC 9112, section 6.3).
+            answer.headers_mut().remove(header::CONTENT_LENGTH);
+        }
         *answer.version_mut() = Version::HTTP_11;
         Ok(answer.map(Either::Left))
     }
 }
 
-/// Where a request with an absolute address goes.
-fn plain_target(uri: &Uri) -> Option<Wanted> {
-    if uri.scheme_str() != Some("http") {
-        return None;
+async fn read_away(mut body: Incoming) {
+    let mut read = 0;
+    while read < UNREAD_BYTES
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, Bytes::len);
     }
-    Wanted::of(uri.authority()?.as_str(), Some(80))
+}
+
+/// Where a request goes: the host and port of a tunnel, or of an absolute address.
+fn target<B>(request: &Request<B>) -> Option<Wanted> {
+    let uri = request.uri();
+    let authority = uri.authority()?.as_str();
+    match (request.method(), uri.scheme_str()) {
+        (&Method::CONNECT, None) if uri.path().is_empty() => Wanted::of(authority, None),
+        (&Method::CONNECT, _) => None,
+        (_, Some("http")) => Wanted::of(authority, Some(80)),
+        _ => None,
+    }
 }
 
 /// The same request in origin form, with the host it really asks for (RFC 9112, section

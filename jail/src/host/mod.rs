@@ -8,6 +8,7 @@
 //! with the process, sandboxes die with the keeper, and empty groups are swept by the
 //! next worker.
 
+mod descriptors;
 mod keeper;
 mod mounts;
 mod sweep;
@@ -19,6 +20,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+pub use descriptors::DescriptorsError;
 pub(crate) use keeper::{Remains, Undertaker, kill};
 pub use mounts::MountError;
 pub(crate) use visit::{Furniture, Scratch, Visitor};
@@ -74,6 +76,8 @@ pub enum HostError {
     Thread(#[source] io::Error),
     #[error("a thread ended at once")]
     Ended,
+    #[error(transparent)]
+    Descriptors(#[from] DescriptorsError),
     #[error("cannot take in orphans")]
     Subreaper(#[source] nix::Error),
 }
@@ -116,7 +120,9 @@ struct Inner {
     keeper: Keeper,
     undertaker: Undertaker,
     visitor: Visitor,
-    egress: OnceLock<Egress>,
+    egress: Mutex<Option<Egress>>,
+    /// For connections out of sandboxes.
+    places: usize,
     egress_config: EgressConfig,
     profile: Profile,
     /// The runner as the first sandbox compiled it.
@@ -155,6 +161,7 @@ impl Host {
         }
         // Should nsjail die before what it holds, this process reaps that, not the host's init.
         nix::sys::prctl::set_child_subreaper(true).map_err(HostError::Subreaper)?;
+        let places = descriptors::places(config.max_sandboxes)?;
         let Found { top, shared } = cgroup::find()?;
         uids::make_locks().map_err(UidError::Locks)?;
         for place in shared.iter().chain([&top]) {
@@ -186,7 +193,8 @@ impl Host {
                 keeper,
                 undertaker,
                 visitor,
-                egress: OnceLock::new(),
+                egress: Mutex::default(),
+                places,
                 egress_config: config.egress.clone(),
                 profile,
                 compiled: OnceLock::new(),
@@ -248,14 +256,17 @@ impl Host {
 
     /// Started when it is first needed: its thread then has the rights of the one that asks,
     /// who has none any more.
-    pub(crate) fn egress(&self) -> Result<&Egress, EgressError> {
+    pub(crate) fn egress(&self) -> Result<Egress, EgressError> {
         let inner = &self.inner;
-        if let Some(egress) = inner.egress.get() {
-            return Ok(egress);
+        let mut egress = inner.egress.lock().unwrap_or_else(PoisonError::into_inner);
+        match egress.as_ref() {
+            Some(there) if there.is_alive() => return Ok(there.clone()),
+            Some(_) => tracing::error!("the thread of the network has ended and is started anew"),
+            None => {}
         }
-        let started = Egress::start(&inner.egress_config, &inner.profile)?;
-        // Another one may have been first; the second thread ends at once.
-        Ok(inner.egress.get_or_init(|| started))
+        let started = Egress::start(&inner.egress_config, &inner.profile, inner.places)?;
+        *egress = Some(started.clone());
+        Ok(started)
     }
 
     pub(crate) fn profile(&self) -> &Profile {

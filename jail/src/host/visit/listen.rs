@@ -3,7 +3,12 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 
+use nix::sys::socket::{setsockopt, sockopt};
+
 use super::{Home, Namespace, VisitError};
+
+/// Bytes that wait in a connection, each way.
+const BUFFER: usize = 128 << 10;
 
 pub(super) fn listen(
     home: &mut Home,
@@ -15,6 +20,10 @@ pub(super) fn listen(
         // A socket stays in the namespace it was made in.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
+        // What waits in a connection is the kernel's memory and in no group; it inherits these.
+        let bounded = setsockopt(&listener, sockopt::RcvBuf, &BUFFER)
+            .and_then(|()| setsockopt(&listener, sockopt::SndBuf, &BUFFER));
+        bounded.map_err(|error| VisitError::Step("bound its buffers", error))?;
         Ok(listener)
     })
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use jail::{FailureCode, Limits, Profile};
 use serde_json::Value;
 
-use crate::world::LIMITS;
+use super::reach::Reach;
+use crate::world::{LIMITS, World, config, world_of};
 
 /// A case as its group lists it.
 pub(super) struct Named {
@@ -23,6 +24,7 @@ impl Named {
             walls: Vec::new(),
             mutations: Vec::new(),
             kept: Vec::new(),
+            reach: None,
         };
         (self.make)(case)
     }
@@ -42,6 +44,8 @@ pub(super) struct Case {
     pub(super) mutations: Vec<Mutation>,
     /// What of the host must be there while it runs.
     pub(super) kept: Vec<Box<dyn Any>>,
+    /// What is beyond its sandbox's network.
+    pub(super) reach: Option<Reach>,
 }
 
 /// What is taken away so that the trick works.
@@ -94,6 +98,20 @@ impl Case {
     pub(super) fn beside(mut self, kept: impl Any) -> Self {
         self.kept.push(Box::new(kept));
         self
+    }
+
+    /// Its sandbox may reach some hosts.
+    pub(super) fn reaching(mut self, reach: Reach) -> Self {
+        self.reach = Some(reach);
+        self
+    }
+
+    /// A host of its own, with walls taken away.
+    pub(super) fn world(&self, weaken: impl FnOnce(&mut Profile)) -> World {
+        let mut profile = Profile::default();
+        weaken(&mut profile);
+        let config = self.reach.as_ref().map_or_else(config, Reach::config);
+        world_of(&config, profile)
     }
 
     pub(super) fn gives(self, input: Value, output: Value) -> Self {

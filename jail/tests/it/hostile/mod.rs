@@ -7,13 +7,14 @@
 
 mod case;
 mod outside;
+mod reach;
 mod table;
 mod tenant;
 
 use case::{Named, Open};
 use tenant::Tenant;
 
-use crate::world::{LIMITS, host, weakened};
+use crate::world::LIMITS;
 
 /// `group: test's name, "program", what it meets;` for each program of a folder.
 macro_rules! cases {
@@ -37,6 +38,7 @@ mod exhaustion;
 mod leakage;
 mod persistence;
 mod protocol;
+mod proxy;
 mod registered;
 
 /// The whole story of one program.
@@ -47,8 +49,8 @@ async fn holds(cases: &[Named], program: &str) {
     for mutation in &case.mutations {
         match mutation.world {
             Open::Weakened(weaken) => {
-                let world = weakened(weaken);
-                let mut tenant = Tenant::new(named.source, case.limits);
+                let world = case.world(weaken);
+                let mut tenant = Tenant::of(named, &case);
                 for step in &mutation.steps {
                     tenant.tries(&world, step).await;
                 }
@@ -66,10 +68,10 @@ async fn holds(cases: &[Named], program: &str) {
 /// What it meets, and after each try that neither its own tenant's next call nor another's
 /// finds anything changed. Gives how many sandboxes that took.
 async fn behind_all_walls(named: &Named, case: &case::Case) -> u32 {
-    let world = host();
+    let world = case.world(|_| {});
     let mut other = Tenant::new("def main(): pass", LIMITS);
     let others = other.finds(&world).await;
-    let mut hostile = Tenant::new(named.source, case.limits);
+    let mut hostile = Tenant::of(named, case);
     let before = hostile.finds(&world).await;
     for step in &case.walls {
         hostile.tries(&world, step).await;

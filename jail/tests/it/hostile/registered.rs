@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::case::Named;
-use super::{escape, exhaustion, leakage, persistence, protocol};
+use super::{escape, exhaustion, leakage, persistence, protocol, proxy};
 
-const GROUPS: [(&str, &[Named]); 5] = [
+const GROUPS: [(&str, &[Named]); 6] = [
     ("escape", escape::CASES),
     ("exhaustion", exhaustion::CASES),
     ("leakage", leakage::CASES),
     ("persistence", persistence::CASES),
     ("protocol", protocol::CASES),
+    ("proxy", proxy::CASES),
 ];
 
 /// Names of the programs in a folder.

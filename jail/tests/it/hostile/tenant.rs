@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jail::{Bound, Code, Done, Limits, Sandbox};
+use jail::{Bound, Code, Done, Limits, Network, Sandbox};
 use serde_json::{Value, json};
 
-use super::case::{Meets, Step};
+use super::case::{Case, Meets, Named, Step};
+use super::reach::Reach;
 use crate::world::{IMPORT, World, failure, output, request};
 
 /// Calls the program, and tells what an execution finds.
@@ -16,6 +17,7 @@ pub(super) struct Tenant {
     code: Code,
     limits: Limits,
     sandbox: Option<Sandbox>,
+    network: Network,
     /// Sandboxes so far.
     pub(super) sandboxes: u32,
 }
@@ -31,7 +33,18 @@ impl Tenant {
             },
             limits,
             sandbox: None,
+            network: Network::default(),
             sandboxes: 0,
+        }
+    }
+
+    pub(super) fn of(named: &Named, case: &Case) -> Self {
+        Self {
+            network: case
+                .reach
+                .as_ref()
+                .map_or_else(Network::default, Reach::network),
+            ..Self::new(named.source, case.limits)
         }
     }
 
@@ -76,6 +89,7 @@ impl Tenant {
 
     async fn bind(&self, world: &World) -> Bound {
         let generic = world.boot().await.unwrap();
+        let generic = generic.reaching(self.network.clone());
         generic
             .bind(&self.code, &self.limits, IMPORT)
             .await
@@ -138,6 +152,7 @@ impl Tenant {
         let mut holder = Self {
             sandbox: None,
             code: self.code.clone(),
+            network: self.network.clone(),
             ..*self
         };
         let killer = holder.sandbox(world).await.killer();

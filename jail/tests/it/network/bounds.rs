@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use jail::FailureCode;
+use nix::sys::resource::{Resource, setrlimit};
 use serde_json::json;
 
 use super::server::Server;
 use super::{ASKS, Outside, run, value};
-use crate::world::{failure, request};
+use crate::world::{config, failure, request};
 
 #[tokio::test]
 async fn as_many_bytes_pass_as_may_and_the_error_says_so_where_more_would() {
@@ -94,6 +95,77 @@ def main(host: str, most: int):
     let told = value(&run(&mut holds, &json!({"host": host, "most": 64})).await);
     let full = "HTTP/1.1 503 more than 64 connections at once";
     assert_eq!(told, json!([["HTTP/1.1 200 OK"], full, "HTTP/1.1 200 OK"]));
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_leaves_its_place() {
+    const GIVES_UP: &str = r#"
+import socket, time, urllib.request
+
+def main(host: str, most: int):
+    for _ in range(most):
+        with socket.create_connection(("127.0.0.1", 3128)) as proxy:
+            proxy.sendall(f"GET http://{host}/silent HTTP/1.1\r\n\r\n".encode())
+            time.sleep(0.002)
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(f"http://{host}/bytes/5") as answer:
+                return len(answer.read())
+        except OSError as error:
+            met = str(error)
+            time.sleep(0.01)
+    return met
+"#;
+    let (outside, server) = (Outside::open(), Server::start());
+    outside.names.say("api.test", &["127.0.0.1"]);
+    let host = format!("api.test:{}", server.port());
+    let mut gives_up = outside.sandbox(GIVES_UP, std::slice::from_ref(&host)).await;
+    let told = run(&mut gives_up, &json!({"host": host, "most": 64})).await;
+    assert_eq!(value(&told), 5);
+}
+
+#[tokio::test]
+async fn sandboxes_are_made_while_connections_have_used_up_their_descriptors() {
+    const HOLDS: &str = r#"
+import http.client, time
+def main(host: str, most: int, hold: float):
+    held, answers = [], set()
+    for _ in range(most):
+        proxy = http.client.HTTPConnection("127.0.0.1", 3128)
+        proxy.request("CONNECT", host)
+        answer = proxy.getresponse()
+        answers.add(f"{answer.status} {answer.reason}")
+        held.append((proxy, answer))
+    time.sleep(hold)
+    return sorted(answers)
+"#;
+    // What this host needs for its sandboxes, and two connections more than one of them has.
+    let enough = 256 + u64::from(config().max_sandboxes) * 52 + 2 * 66;
+    setrlimit(Resource::RLIMIT_NOFILE, enough, enough).unwrap();
+    let (outside, server) = (Outside::open(), Server::start());
+    outside.names.say("api.test", &["127.0.0.1"]);
+    let host = format!("api.test:{}", server.port());
+    let mut holds = outside.sandbox(HOLDS, std::slice::from_ref(&host)).await;
+    let mut other = outside.sandbox(HOLDS, std::slice::from_ref(&host)).await;
+    let killer = holds.killer();
+    let asked = async {
+        while server.wait_for(64).await != 64 {}
+        let told = run(&mut other, &json!({"host": host, "most": 3, "hold": 0})).await;
+        // Everything else has what it needs.
+        let third = outside.sandbox(HOLDS, std::slice::from_ref(&host)).await;
+        killer.kill();
+        (value(&told), third)
+    };
+    let input = json!({"host": host, "most": 64, "hold": 60});
+    let (_killed, (told, third)) = tokio::join!(run(&mut holds, &input), asked);
+    assert_eq!(
+        told,
+        json!([
+            "200 OK",
+            "503 this host has as many connections as it can have"
+        ])
+    );
+    drop(third);
 }
 
 #[tokio::test]

@@ -64,14 +64,73 @@ async fn what_runs_on_after_the_answer_reaches_nothing() {
     assert_eq!(value(&done), "HTTP/1.1 200 OK");
 }
 
+/// The kernel goes on sending what a dead process had begun to, on connections that its other
+/// end had no room for.
+#[tokio::test]
+async fn what_the_kernel_sends_for_a_dead_process_is_in_nobody_s_name() {
+    const BEGINS: &str = r#"
+import os, socket, time
+
+PROXY = ("127.0.0.1", 3128)
+
+def main(host: str, wait: bool = False):
+    if wait:
+        # As long as it takes the kernel to try again, and again.
+        time.sleep(1.5)
+        return "waited"
+    held = [socket.create_connection(PROXY) for _ in range(80)]
+    time.sleep(0.1)
+    late = []
+    for _ in range(120):
+        begun = socket.socket()
+        begun.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+        begun.connect(PROXY)
+        late.append(begun)
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        for connection in held + late:
+            connection.close()
+        waiting = []
+        for _ in range(150):
+            connection = socket.socket()
+            connection.setblocking(False)
+            waiting.append(connection)
+            connection.connect_ex(PROXY)
+            try:
+                connection.getpeername()
+            except OSError:
+                break
+        os.write(write, b"full")
+        time.sleep(60)
+    os.read(read, 10)
+    for connection in late:
+        connection.sendall(f"GET http://{host}/late HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+    return "begun"
+"#;
+    let (outside, server) = (Outside::open(), Server::start());
+    outside.names.say("api.test", &["127.0.0.1"]);
+    let host = format!("api.test:{}", server.port());
+    let mut begins = outside.sandbox(BEGINS, std::slice::from_ref(&host)).await;
+    let done = run(&mut begins, &json!({"host": host})).await;
+    assert_eq!(value(&done), "begun");
+    assert!(begins.settle().await);
+    let before = server.heads().len();
+    let done = run(&mut begins, &json!({"host": host, "wait": true})).await;
+    assert_eq!(value(&done), "waited");
+    assert_eq!(done.traffic, jail::Traffic::default());
+    assert_eq!(server.heads().len(), before);
+}
+
 #[tokio::test]
 async fn a_killed_sandbox_s_connections_end_with_it() {
     let (outside, server) = (Outside::open(), Server::start());
     outside.names.say("api.test", &["127.0.0.1"]);
     let host = format!("api.test:{}", server.port());
+    // A host that never answers: that the client is gone is no reason to end.
     let source =
-        format!("{OPENS}\ndef main(host: str):\n    kept = tunnel(host)\n    time.sleep(60)\n");
-    let mut opens = outside.sandbox(&source, std::slice::from_ref(&host)).await;
+        "import urllib.request\ndef main(host): urllib.request.urlopen(f'http://{host}/silent')\n";
+    let mut opens = outside.sandbox(source, std::slice::from_ref(&host)).await;
     let killer = opens.killer();
     let kill = async {
         // Until it is connected: nothing else says so.

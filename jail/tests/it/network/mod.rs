@@ -32,6 +32,7 @@ impl Outside {
         config.egress = EgressConfig {
             ranges: ranges.iter().map(|range| range.parse().unwrap()).collect(),
             nameservers: vec![names.at],
+            ..EgressConfig::default()
         };
         let profile = Profile {
             egress: walls,

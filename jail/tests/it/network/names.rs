@@ -97,7 +97,8 @@ fn answer(packet: &[u8], told: &Mutex<Told>) -> Option<Vec<u8>> {
                 (IpAddr::V6(address), RecordType::AAAA) => RData::AAAA((*address).into()),
                 _ => continue,
             };
-            given.push(Record::from_rdata(query.name().clone(), 0, data));
+            // Long enough that whoever remembers it is found out.
+            given.push(Record::from_rdata(query.name().clone(), 60, data));
         }
         // The second question of a look-up belongs to the same turn.
         if turns.len() > 1 && query.query_type() == RecordType::A {

@@ -137,3 +137,18 @@ async fn a_single_use_sandbox_has_its_way_out_as_well() {
     assert_eq!(done.traffic.bytes_in, server.traffic().0);
     assert!(!done.reusable);
 }
+
+#[tokio::test]
+async fn an_odd_answer_is_made_plain_or_refused() {
+    let (outside, server) = (Outside::open(), Server::start());
+    outside.names.say("api.test", &["127.0.0.1"]);
+    let host = format!("api.test:{}", server.port());
+    let mut asking = outside.sandbox(ASKS, std::slice::from_ref(&host)).await;
+    let urls = [
+        format!("http://{host}/both"),
+        format!("http://{host}/switch"),
+    ];
+    let done = run(&mut asking, &json!({"urls": urls})).await;
+    let refused = format!("{host} did not answer as a server does");
+    assert_eq!(value(&done), json!([[200, 5], [502, refused]]));
+}

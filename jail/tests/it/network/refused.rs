@@ -47,6 +47,15 @@ async fn only_a_named_host_at_its_named_port_is_looked_up() {
 }
 
 #[tokio::test]
+async fn a_refused_upload_is_told_why() {
+    let outside = Outside::open();
+    const UPLOADS: &str = "import urllib.request, urllib.error\ndef main(mib: int):\n    try:\n        \
+        urllib.request.urlopen('http://other.test/', bytes(mib << 20))\n    except urllib.error.HTTPError as error:\n        return error.code\n";
+    let mut uploads = outside.sandbox(UPLOADS, &["api.test:80".to_owned()]).await;
+    assert_eq!(value(&run(&mut uploads, &json!({"mib": 8})).await), 403);
+}
+
+#[tokio::test]
 async fn a_redirect_out_of_the_list_ends_there() {
     let (outside, server, other) = (Outside::open(), Server::start(), Server::start());
     outside.names.say("api.test", &["127.0.0.1"]);
@@ -82,7 +91,7 @@ const INSIDE: &[&str] = &[
     "fd00:ec2::254",
     "::ffff:127.0.0.1",
     "::ffff:169.254.169.254",
-    "::127.0.0.1",
+    "::7f00:1",
     "64:ff9b::7f00:1",
     "64:ff9b:1::a9fe:a9fe",
     "2002:7f00:1::1",

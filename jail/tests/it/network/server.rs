@@ -18,7 +18,7 @@ struct Seen {
 
 /// `/bytes/N` answers with N bytes; `/endless` and `/silent` never end; `/to/ADDRESS`
 /// redirects; `/host` tells the `Host` it was given, `/count/PATH` how often `/PATH` was
-/// asked for; all else is answered with what came as the body.
+/// asked for; `/both` has two lengths, `/switch` speaks something else; all else is answered with what came as the body.
 pub(crate) struct Server {
     pub(crate) at: SocketAddr,
     seen: Arc<Seen>,
@@ -110,6 +110,19 @@ fn serve(mut client: TcpStream, seen: &Seen) -> std::io::Result<()> {
             send(&mut client, text.as_bytes())?;
             continue;
         }
+        let odd = match path.as_str() {
+            "/both" => Some(
+                "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            ),
+            "/switch" => Some(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+            ),
+            _ => None,
+        };
+        if let Some(odd) = odd {
+            send(&mut client, odd.as_bytes())?;
+            continue;
+        }
         let body = told(&path, seen).unwrap_or(body);
         let length = match path.strip_prefix("/bytes/") {
             Some(length) => length.parse().unwrap(),
@@ -171,7 +184,15 @@ fn request(client: &mut TcpStream, seen: &Seen) -> std::io::Result<Option<(Strin
                 let is_length = name.eq_ignore_ascii_case("content-length");
                 is_length.then(|| value.parse::<usize>().unwrap())
             });
-            if got.len() >= end + 4 + length.unwrap_or(0) {
+            let is_chunked = head
+                .to_lowercase()
+                .contains("\r\ntransfer-encoding: chunked");
+            let is_whole = if is_chunked {
+                got.ends_with(b"0\r\n\r\n")
+            } else {
+                got.len() >= end + 4 + length.unwrap_or(0)
+            };
+            if is_whole {
                 return Ok(Some((head, got.split_off(end + 4))));
             }
         }

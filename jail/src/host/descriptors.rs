@@ -1,0 +1,68 @@
+//! Descriptors of this process: enough for all sandboxes, and what is left for connections
+//! out of them, so that no tenant's connections are missing where a sandbox is made.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::egress;
+
+/// Of the process itself: servers, logs, files being read.
+const OWN: u64 = 256;
+/// Of a sandbox: groups, sockets, pipes, and one execution's.
+const SANDBOX: u64 = 32;
+/// Both ends of a connection out of a sandbox.
+const CONNECTION: u64 = 2;
+/// Fewer connections than one sandbox may have are no network.
+const LEAST: u64 = 64;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DescriptorsError {
+    #[error("cannot raise how many files this process may have open")]
+    Raise(#[source] nix::Error),
+    #[error("{sandboxes} sandboxes need {need} open files, and this process may have {limit}")]
+    Few {
+        sandboxes: u32,
+        need: u64,
+        limit: u64,
+    },
+}
+
+/// Takes all descriptors it may have, and tells how many connections out of sandboxes they
+/// are enough for.
+pub(super) fn places(sandboxes: u32) -> Result<usize, DescriptorsError> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(DescriptorsError::Raise)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(DescriptorsError::Raise)?;
+    }
+    left(sandboxes, hard)
+}
+
+fn left(sandboxes: u32, limit: u64) -> Result<usize, DescriptorsError> {
+    let each = SANDBOX + egress::DESCRIPTORS;
+    let least = OWN + u64::from(sandboxes) * each;
+    let need = least + LEAST * CONNECTION;
+    if limit < need {
+        return Err(DescriptorsError::Few {
+            sandboxes,
+            need,
+            limit,
+        });
+    }
+    Ok(usize::try_from((limit - least) / CONNECTION).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sandboxes_need_is_not_given_to_connections() {
+        let each = SANDBOX + egress::DESCRIPTORS;
+        let enough = OWN + 10 * each + 2 * 64;
+        assert_eq!(left(10, enough).unwrap(), 64);
+        assert_eq!(left(10, enough + 200).unwrap(), 164);
+        assert!(matches!(
+            left(10, enough - 1),
+            Err(DescriptorsError::Few { .. })
+        ));
+    }
+}
