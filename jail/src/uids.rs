@@ -88,6 +88,11 @@ impl Block {
         self.lock_free().insert(place);
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn free_places(&self) -> usize {
+        self.lock_free().len()
+    }
+
     /// The template's uid; the executions' is the next one.
     pub(crate) const fn uid(&self, place: u32) -> u32 {
         self.first + 2 * place

@@ -16,6 +16,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use std::os::fd::AsFd;
 use tokio::sync::oneshot;
 
@@ -287,6 +288,9 @@ fn bury(mut remains: Remains, block: &Block) {
         let _gone_already = remains.nsjail.kill();
         wait(&mut remains.nsjail);
     }
+    if let Some(first) = &remains.first {
+        reap(first);
+    }
     let place = remains.place;
     match remains.group.remove() {
         Ok(()) => block.give_back(place),
@@ -317,6 +321,17 @@ fn wait(nsjail: &mut Child) -> bool {
             timeout,
         );
     }
+}
+
+/// Where nsjail died before the jail's pid 1, as when the kernel chose nsjail for want of
+/// memory, that one has become this process's child: dead, and there for ever if nobody asks.
+fn reap(first: &OwnedFd) {
+    let patience = PollTimeout::try_from(DYING).unwrap_or(PollTimeout::MAX);
+    let mut dead = [PollFd::new(first.as_fd(), PollFlags::POLLIN)];
+    let _asked_below = poll(&mut dead, patience);
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+    // Nearly always it was nsjail's, which has reaped it.
+    let _not_ours = waitid(Id::PIDFd(first.as_fd()), flags);
 }
 
 /// The jail's pid 1: nsjail's only child.

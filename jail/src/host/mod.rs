@@ -129,6 +129,8 @@ struct Inner {
     compiled: OnceLock<Vec<u8>>,
     /// Hears when nothing is left to bury.
     finished: Mutex<Receiver<()>>,
+    #[cfg(feature = "testing")]
+    block: Arc<Block>,
 }
 
 impl Host {
@@ -187,7 +189,7 @@ impl Host {
         let (keeper, mounts, place) =
             Keeper::start(shop, config.rootfs.clone(), config.not_to_be_hidden())?;
         let visitor = Visitor::start(mounts, place)?;
-        let (undertaker, finished) = Undertaker::start(block, parents, keeper.clone())?;
+        let (undertaker, finished) = Undertaker::start(block.clone(), parents, keeper.clone())?;
         Ok(Self {
             inner: Arc::new(Inner {
                 keeper,
@@ -199,6 +201,8 @@ impl Host {
                 profile,
                 compiled: OnceLock::new(),
                 finished: Mutex::new(finished),
+                #[cfg(feature = "testing")]
+                block,
             }),
         })
     }
@@ -238,6 +242,16 @@ impl Host {
     /// Where it isn't there, is being removed, or can't be mounted.
     pub async fn layer(&self, directory: &Path) -> Result<Layer, VisitError> {
         self.inner.visitor.mount(directory).await
+    }
+
+    /// Uids of all its sandboxes, the number of their block, and how many places are free.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn uids(&self) -> (std::ops::Range<u32>, u32, usize) {
+        let block = &self.inner.block;
+        let first = block.uid(0);
+        let all = first..first + uids::BLOCK;
+        (all, block.number(), block.free_places())
     }
 
     /// A sandbox in which plain Python runs instead of the runner.

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::traces::at_rest;
 use crate::world::{config, host, output, request, run, sandbox};
 
 /// Of a process, as `/proc/<pid>/status` says; none where it is gone or a zombie.
@@ -187,6 +191,20 @@ async fn a_closed_host_leaves_no_process_and_no_group() {
     for group in groups {
         assert!(!group.exists() && !group.parent().unwrap().exists());
     }
+}
+
+/// As the kernel does it for want of memory: what nsjail left is this process's to reap.
+#[tokio::test]
+async fn a_sandbox_whose_nsjail_was_killed_leaves_nothing() {
+    let (host, before) = at_rest().await;
+    let sandbox = sandbox(&host, "def main(): return 1").await;
+    let first = first_process();
+    let status = fs::read_to_string(format!("/proc/{first}/status")).unwrap();
+    let nsjail = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    let nsjail = Pid::from_raw(nsjail.unwrap().trim().parse().unwrap());
+    kill(nsjail, Signal::SIGKILL).unwrap();
+    drop(sandbox);
+    before.come_back(&host).await;
 }
 
 #[tokio::test]

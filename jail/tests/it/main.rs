@@ -23,5 +23,6 @@ mod pydantic;
 mod results;
 mod selftest;
 mod spellings;
+mod traces;
 mod unified;
 mod world;
