@@ -25,6 +25,7 @@ use crate::limits::{BASE_BYTES, BASE_PIDS, BOUND_BYTES, IMPORT_LOG_BYTES, Limits
 use crate::outcome::{Described, Description, Failure, FailureCode, Verdict};
 use crate::sandbox::{Bound, Code, GenericSandbox, ImportedWith, Jail, Sandbox, SandboxError};
 use crate::settle::Next;
+use crate::usage::FileCache;
 
 #[derive(Clone, Copy)]
 enum Purpose {
@@ -95,14 +96,20 @@ impl GenericSandbox {
             open_way(&mut jail).await?;
         }
         let group = &jail.remains()?.group;
-        let file_cache = group.file_cache();
+        // Files that were read and are not in use make room as soon as somebody wants it: counted
+        // in, they would be the execution's to fill with something else.
+        let imported = group.usage().saturating_sub(group.idle_cache());
+        let memory_limit = imported + BASE_BYTES + limits.memory_bytes;
         if jail.host.profile().bound_memory {
-            group.set_memory(group.usage() + BASE_BYTES + limits.memory_bytes)?;
+            group.set_memory(memory_limit)?;
         }
+        let file_cache = FileCache::of(group);
         let mut sandbox = Sandbox {
             jail,
             next: Next::Spent,
             single_use: single_use.is_some(),
+            limits: *limits,
+            memory_limit,
             file_cache,
             rested: Duration::ZERO,
             has_run: false,

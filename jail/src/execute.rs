@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep_until, timeout};
 
-use crate::cgroup::{Counters, Group};
 use crate::channel::{Capture, Channel};
 use crate::control::ControlError;
 use crate::egress::{Passage, Traffic};
@@ -24,46 +23,15 @@ use crate::mask::Mask;
 use crate::outcome::{Done, Failure, FailureCode};
 use crate::sandbox::{Request, Sandbox, SandboxError};
 use crate::settle::{Answered, Next};
+use crate::usage::Before;
 
-/// Growth of memory below which page cache isn't looked into.
-const CACHE_MATTERS: u64 = 8 << 20;
 /// What a pipe holds, whatever its size was set to.
 const PIPE: u64 = 1 << 20;
-
-/// The group's counters before an execution.
-struct Before {
-    counters: Counters,
-    usage: u64,
-    at: Instant,
-}
 
 /// Known when it is over.
 struct Used {
     duration: Duration,
     traffic: Traffic,
-}
-
-impl Before {
-    fn of(group: &Group) -> Self {
-        group.reset_peak();
-        Self {
-            counters: group.counters(),
-            usage: group.usage(),
-            at: Instant::now(),
-        }
-    }
-
-    /// Largest use of memory since, without what the kernel only cached. `cache` is the
-    /// page cache when it was last looked at, which is rarely: it costs as much as the rest.
-    fn peak(&self, group: &Group, cache: &mut u64) -> u64 {
-        let grown = group.peak().saturating_sub(self.usage);
-        if grown <= CACHE_MATTERS {
-            return grown;
-        }
-        let now = group.file_cache();
-        let cached = now.saturating_sub(std::mem::replace(cache, now));
-        grown.saturating_sub(cached)
-    }
 }
 
 impl Sandbox {
@@ -79,7 +47,8 @@ impl Sandbox {
         let Next::Waiting(mut channel) = self.next.take() else {
             return Err(SandboxError::Gone);
         };
-        let before = Before::of(&self.jail.remains()?.group);
+        let group = &self.jail.remains.as_ref().ok_or(SandboxError::Gone)?.group;
+        let before = Before::of(group, &mut self.file_cache);
         let bytes = order(&request).map_err(SandboxError::Channel)?;
         let mask = request.environment.mask();
         channel.stdout.cover(&mask);
@@ -100,17 +69,10 @@ impl Sandbox {
         if let Some(reason) = unsent {
             self.jail.kill();
             let evidence = self.evidence(&before, reason, &request)?;
-            let took = before.at.elapsed();
+            let duration = before.at.elapsed();
             let traffic = passage.map(Passage::shut).unwrap_or_default();
-            return self.conclude(
-                channel,
-                &before,
-                &evidence,
-                Used {
-                    duration: took,
-                    traffic,
-                },
-            );
+            let used = Used { duration, traffic };
+            return self.conclude(channel, &before, &evidence, used);
         }
         self.has_run = true;
         let mut reason = self.watch(&mut channel, &request, &before).await;
@@ -126,6 +88,12 @@ impl Sandbox {
         }
         let traffic = passage.map(Passage::shut).unwrap_or_default();
         take_rest(&mut channel, longest(&request));
+        // The last of a flood may have come with the answer.
+        let is_over = matches!(reason, Reason::Ended(_) | Reason::Answered);
+        let Channel { stdout, stderr, .. } = &channel;
+        if is_over && self.is_flooded(stdout, stderr) {
+            reason = Reason::OutputTooLarge;
+        }
         if !matches!(
             reason,
             Reason::Ended(Ended { signal: None, .. }) | Reason::Answered
@@ -151,7 +119,6 @@ impl Sandbox {
         before: &Before,
     ) -> Reason {
         let profile = self.jail.host.profile();
-        let bounded = profile.bound_output;
         let deadline = before.at + profile.patience(request.timeout);
         let bound = longest(request);
         let Channel {
@@ -186,13 +153,13 @@ impl Sandbox {
                     }
                 }
             }
-            if bounded && answer.got.len() > bound {
+            if profile.bound_output && answer.got.len() > bound {
                 return Reason::AnswerTooLarge;
             }
             if is_whole(&answer.got) {
                 return Reason::Answered;
             }
-            if bounded && stdout.total() + stderr.total() > LOG_DRAIN_BYTES {
+            if self.is_flooded(stdout, stderr) {
                 return Reason::OutputTooLarge;
             }
             if Instant::now() >= deadline {
@@ -202,6 +169,11 @@ impl Sandbox {
                 live.heard(stdout.kept(), stderr.kept());
             }
         }
+    }
+
+    fn is_flooded(&self, stdout: &Capture, stderr: &Capture) -> bool {
+        let bounded = self.jail.host.profile().bound_output;
+        bounded && stdout.total() + stderr.total() > LOG_DRAIN_BYTES
     }
 
     pub(crate) fn oom_kills(&self) -> u64 {
@@ -267,6 +239,7 @@ impl Sandbox {
                 .pids_refused
                 .saturating_sub(before.counters.pids_refused),
             cpu: now.cpu.saturating_sub(before.counters.cpu),
+            limits: self.limits,
             timeout: request.timeout,
             output_bytes: request.output_bytes,
             strict: self.jail.host.profile().strict_frames,
@@ -286,7 +259,7 @@ impl Sandbox {
             Some(network) if traffic.is_cut => failure.after_cut(network.bytes),
             _ => failure,
         });
-        let memory_peak = before.peak(&remains.group, &mut self.file_cache);
+        let memory_peak = before.peak(&remains.group, self.memory_limit);
         let reusable = sound && !self.single_use && !self.cancelled.load(Ordering::Acquire);
         let Channel {
             answer,

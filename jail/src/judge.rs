@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 use crate::exact::is_exact;
 use crate::frame::{FrameError, Header, Kind, only};
-use crate::limits::FAILURE_BYTES;
+use crate::limits::{FAILURE_BYTES, LOG_DRAIN_BYTES, Limits, SHM_BYTES, SHM_INODES};
 use crate::outcome::{Failure, FailureCode};
 
 /// Why nobody waits any longer.
@@ -42,6 +42,7 @@ pub(crate) struct Evidence {
     pub(crate) oom_kills: u64,
     pub(crate) pids_refused: u64,
     pub(crate) cpu: Duration,
+    pub(crate) limits: Limits,
     pub(crate) timeout: Duration,
     pub(crate) output_bytes: usize,
     /// Off only where a test weakens it.
@@ -59,11 +60,14 @@ pub(crate) fn judge(evidence: &Evidence, answer: &[u8]) -> (Result<Vec<u8>, Fail
         Reason::Cancelled => failed(FailureCode::Cancelled, "it was cancelled"),
         Reason::OutputTooLarge => failed(
             FailureCode::OutputTooLarge,
-            "it printed more than 64 MiB to stdout and stderr",
+            &format!(
+                "it printed more than {} MiB to stdout and stderr",
+                LOG_DRAIN_BYTES >> 20
+            ),
         ),
         Reason::AnswerTooLarge => too_large(evidence, answer),
-        Reason::OutOfMemory => out_of_memory(),
-        Reason::Died if evidence.oom_kills > 0 => out_of_memory(),
+        Reason::OutOfMemory => out_of_memory(evidence),
+        Reason::Died if evidence.oom_kills > 0 => out_of_memory(evidence),
         Reason::Died => failed(FailureCode::Killed, "its sandbox died"),
         Reason::Answered => {
             let (result, sound) = answered(evidence, Ended::default(), answer);
@@ -119,7 +123,7 @@ fn frame_of<'a>(evidence: &Evidence, answer: &'a [u8]) -> Result<(Kind, &'a [u8]
 /// No word from it: its end says what it was.
 fn unanswered(evidence: &Evidence, ended: Ended) -> (Result<Vec<u8>, Failure>, bool) {
     if evidence.oom_kills > 0 {
-        return out_of_memory();
+        return out_of_memory(evidence);
     }
     let failure = match (ended.exit, ended.signal) {
         (Some(status), _) => {
@@ -141,17 +145,25 @@ fn unanswered(evidence: &Evidence, ended: Ended) -> (Result<Vec<u8>, Failure>, b
 }
 
 /// A limit that was met outweighs what the code made of meeting it, and a claim that
-/// the counters don't bear out is an ordinary exception.
+/// the counters don't bear out is an ordinary exception. A limit is named with its figure,
+/// since the kernel's own words tell none.
 fn weighed(evidence: &Evidence, mut failure: Failure) -> Failure {
     match failure.code {
         FailureCode::Exception | FailureCode::Exit | FailureCode::TooManyProcesses
             if evidence.oom_kills > 0 =>
         {
             failure.code = FailureCode::OutOfMemory;
+            name(&mut failure, &needed_more_memory(evidence.limits));
         }
         FailureCode::TooManyProcesses if evidence.pids_refused == 0 => {
             failure.code = FailureCode::Exception;
         }
+        FailureCode::TooManyProcesses => {
+            let most = evidence.limits.pids;
+            let text = format!("at most {most} processes and threads besides its first");
+            name(&mut failure, &text);
+        }
+        FailureCode::DiskFull => name(&mut failure, &room_for_files(evidence.limits)),
         // A child can say only what a child can know.
         FailureCode::Timeout
         | FailureCode::OutOfMemory
@@ -163,8 +175,26 @@ fn weighed(evidence: &Evidence, mut failure: Failure) -> Failure {
     failure
 }
 
-fn out_of_memory() -> (Result<Vec<u8>, Failure>, bool) {
-    let text = "it needed more memory than its limit";
+fn name(failure: &mut Failure, limit: &str) {
+    failure.message = match failure.message.as_str() {
+        "" => limit.to_owned(),
+        said => format!("{said} ({limit})"),
+    };
+}
+
+fn needed_more_memory(limits: Limits) -> String {
+    let mib = limits.memory_bytes >> 20;
+    format!("it needed more memory than its limit of {mib} MiB")
+}
+
+fn room_for_files(limits: Limits) -> String {
+    let (bytes, files) = (limits.scratch_bytes >> 20, limits.scratch_inodes);
+    let (shm_bytes, shm_files) = (SHM_BYTES >> 20, SHM_INODES);
+    format!("/tmp holds {bytes} MiB in {files} files, /dev/shm {shm_bytes} MiB in {shm_files}")
+}
+
+fn out_of_memory(evidence: &Evidence) -> (Result<Vec<u8>, Failure>, bool) {
+    let text = needed_more_memory(evidence.limits);
     (Err(Failure::new(FailureCode::OutOfMemory, text)), false)
 }
 
@@ -200,6 +230,14 @@ mod tests {
             oom_kills: 0,
             pids_refused: 0,
             cpu: Duration::ZERO,
+            limits: Limits {
+                memory_bytes: 64 << 20,
+                cpu_percent: 100,
+                cpu_weight: 100,
+                pids: 16,
+                scratch_bytes: 16 << 20,
+                scratch_inodes: 100,
+            },
             timeout: Duration::from_secs(1),
             output_bytes: 10,
             strict: true,

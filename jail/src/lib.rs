@@ -40,6 +40,7 @@ mod settle;
 mod sys;
 mod text;
 mod uids;
+mod usage;
 
 pub use cgroup::GroupError;
 pub use control::ControlError;

@@ -18,10 +18,12 @@ use crate::control::Control;
 use crate::egress::{EgressError, Network, Way};
 use crate::environment::Environment;
 use crate::host::{Host, Layer, Remains, VisitError, kill};
+use crate::limits::Limits;
 use crate::live::Tap;
 use crate::outcome::Failure;
 use crate::settle::Next;
 use crate::sys;
+use crate::usage::FileCache;
 
 /// A version's source: file names (`main.py`, `helpers.py`, `pkg/mod.py`) and texts.
 #[derive(Clone, Debug, Serialize)]
@@ -229,8 +231,11 @@ pub struct Sandbox {
     pub(crate) single_use: bool,
     /// An execution was handed over, so its import did not spoil it.
     pub(crate) has_run: bool,
-    /// Page cache of the group when it was last looked at.
-    pub(crate) file_cache: u64,
+    /// Of one execution.
+    pub(crate) limits: Limits,
+    /// Of the group: its template and one execution.
+    pub(crate) memory_limit: u64,
+    pub(crate) file_cache: FileCache,
     /// Processor time of the group when it began to wait for a request.
     pub(crate) rested: Duration,
     pub(crate) cancelled: Arc<AtomicBool>,

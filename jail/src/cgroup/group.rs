@@ -171,12 +171,30 @@ impl Group {
 
     /// Page cache, which the kernel gives back by itself.
     pub(crate) fn file_cache(&self) -> u64 {
+        let [inactive, active, _] = self.of_files();
+        inactive + active
+    }
+
+    /// Page cache that no process has mapped.
+    pub(crate) fn idle_cache(&self) -> u64 {
+        let [inactive, active, mapped] = self.of_files();
+        (inactive + active).saturating_sub(mapped)
+    }
+
+    fn of_files(&self) -> [u64; 3] {
         let (path, names) = match &self.places {
-            Parents::V1 { memory, .. } => (memory, ["total_inactive_file", "total_active_file"]),
-            Parents::V2(path) => (path, ["inactive_file", "active_file"]),
+            Parents::V1 { memory, .. } => (
+                memory,
+                [
+                    "total_inactive_file",
+                    "total_active_file",
+                    "total_mapped_file",
+                ],
+            ),
+            Parents::V2(path) => (path, ["inactive_file", "active_file", "file_mapped"]),
         };
         let text = fs::read_to_string(path.join("memory.stat")).unwrap_or_default();
-        names.iter().map(|name| field(&text, name)).sum()
+        names.map(|name| field(&text, name))
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -299,7 +317,10 @@ mod tests {
             ),
             ("memory.swap.max", "max\n"),
             ("memory.oom.group", "1\n"),
-            ("memory.stat", "anon 5\ninactive_file 10\nactive_file 20\n"),
+            (
+                "memory.stat",
+                "anon 5\ninactive_file 10\nactive_file 20\nfile_mapped 12\n",
+            ),
             ("pids.events", "max 7\n"),
             ("cpu.stat", "usage_usec 1500\nuser_usec 1\nnr_throttled 4\n"),
             ("cgroup.procs", ""),
@@ -329,7 +350,8 @@ mod tests {
         assert_eq!((counters.oom_kills, counters.pids_refused), (2, 7));
         assert_eq!(counters.cpu, Duration::from_micros(1_500));
         assert_eq!((group.usage(), group.peak()), (1 << 20, 2 << 20));
-        assert_eq!((group.file_cache(), group.throttled()), (30, 4));
+        assert_eq!((group.file_cache(), group.idle_cache()), (30, 18));
+        assert_eq!(group.throttled(), 4);
         assert_eq!(group.doors().unwrap().len(), 1);
         fs::remove_dir_all(top).unwrap();
     }

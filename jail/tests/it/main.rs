@@ -14,6 +14,7 @@ mod house;
 mod imports;
 mod layers;
 mod lifetimes;
+mod limits;
 mod live;
 mod logs;
 mod modules;

@@ -1,0 +1,37 @@
+//! Wall time, whatever the code does with it.
+
+use std::time::Duration;
+
+use jail::{FailureCode, Limits};
+use serde_json::json;
+
+use super::{Stand, tells};
+use crate::world::{LIMITS, request};
+
+const LIMIT: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+async fn time_is_over_when_the_plan_says_so_and_what_was_printed_is_told() {
+    let limits = Limits { pids: 64, ..LIMITS };
+    for (how, others) in [("asleep", 0), ("busy", 0), ("busy", 8)] {
+        let mut stand = Stand::new(program!("time"), limits).await;
+        let spend = |seconds: f64| json!({"how": how, "seconds": seconds, "others": others});
+        let within = spend(0.5).to_string();
+        let mut asked = request(&within);
+        asked.timeout = LIMIT;
+        assert!(stand.runs(asked.clone()).await.result.is_ok());
+        let beyond = spend(600.0).to_string();
+        let mut endless = request(&beyond);
+        endless.timeout = LIMIT;
+        let done = stand.runs(endless).await;
+        tells(&done, FailureCode::Timeout, "longer than 3000 ms");
+        assert!(
+            done.stdout.starts_with("before\n"),
+            "{how}: {}",
+            done.stdout
+        );
+        assert!(done.duration >= LIMIT && !done.reusable);
+        assert!(stand.runs(asked).await.result.is_ok());
+        stand.stays_well(spend(0.0)).await;
+    }
+}
