@@ -12,7 +12,9 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::limits::DYING;
 
 /// Host-wide, as uids are.
 const LOCKS: &str = "/run/patchbay-uids";
@@ -38,8 +40,16 @@ pub enum UidError {
 pub(crate) struct Block {
     number: u32,
     first: u32,
-    free: Mutex<BTreeSet<u32>>,
+    places: Mutex<Places>,
+    came_free: Condvar,
     _lock: File,
+}
+
+#[derive(Debug)]
+struct Places {
+    free: BTreeSet<u32>,
+    /// Sandboxes that were killed and hold theirs until they are buried.
+    dying: usize,
 }
 
 impl Block {
@@ -68,7 +78,8 @@ impl Block {
             return Ok(Self {
                 number,
                 first: range.start,
-                free: Mutex::new(free),
+                places: Mutex::new(Places { free, dying: 0 }),
+                came_free: Condvar::new(),
                 _lock: lock,
             });
         }
@@ -79,18 +90,36 @@ impl Block {
         self.number
     }
 
-    /// The lowest free place; `None` where as many sandboxes live as may.
+    /// The lowest free place, waiting for one that somebody is about to leave; `None` where
+    /// as many sandboxes live as may.
     pub(crate) fn place(&self) -> Option<u32> {
-        self.lock_free().pop_first()
+        let is_coming = |places: &mut Places| places.free.is_empty() && places.dying > 0;
+        let waited = self
+            .came_free
+            .wait_timeout_while(self.places(), DYING, is_coming);
+        let (mut places, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        places.free.pop_first()
     }
 
     pub(crate) fn give_back(&self, place: u32) {
-        self.lock_free().insert(place);
+        self.places().free.insert(place);
+        self.came_free.notify_one();
+    }
+
+    /// A sandbox was killed.
+    pub(crate) fn dies(&self) {
+        self.places().dying += 1;
+    }
+
+    /// It is buried, or could not be; [`Block::give_back`] comes first.
+    pub(crate) fn died(&self) {
+        self.places().dying -= 1;
+        self.came_free.notify_one();
     }
 
     #[cfg(feature = "testing")]
     pub(crate) fn free_places(&self) -> usize {
-        self.lock_free().len()
+        self.places().free.len()
     }
 
     /// The template's uid; the executions' is the next one.
@@ -98,10 +127,8 @@ impl Block {
         self.first + 2 * place
     }
 
-    fn lock_free(&self) -> std::sync::MutexGuard<'_, BTreeSet<u32>> {
-        self.free
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

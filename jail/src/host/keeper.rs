@@ -230,6 +230,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), BootError> {
 #[derive(Clone, Debug)]
 pub(crate) struct Undertaker {
     remains: Sender<Remains>,
+    block: Arc<Block>,
 }
 
 impl Undertaker {
@@ -242,9 +243,11 @@ impl Undertaker {
     ) -> Result<(Self, Receiver<()>), HostError> {
         let (remains, brought) = channel::<Remains>();
         let (done, finished) = channel();
+        let places = block.clone();
         let main = move || {
             while let Ok(remains) = brought.recv() {
-                bury(remains, &block);
+                bury(remains, &places);
+                places.died();
             }
             super::sweep::groups(&parents);
             drop(keeper);
@@ -254,13 +257,15 @@ impl Undertaker {
             .name("jail-undertaker".into())
             .spawn(main)
             .map_err(HostError::Thread)?;
-        Ok((Self { remains }, finished))
+        Ok((Self { remains, block }, finished))
     }
 
     /// Kills at once, buries in time.
     pub(crate) fn bring(&self, remains: Remains) {
         kill(&remains);
+        self.block.dies();
         if self.remains.send(remains).is_err() {
+            self.block.died();
             tracing::error!("a killed sandbox could not be buried");
         }
     }

@@ -89,5 +89,9 @@ async fn no_more_sandboxes_live_than_may() {
         all.push(host.boot().await.unwrap());
     }
     assert!(host.boot().await.is_err());
-    drop(all);
+    // Who comes when one of them is dying waits for its place.
+    for _ in 0..5 {
+        all.pop();
+        all.push(host.boot().await.unwrap());
+    }
 }
