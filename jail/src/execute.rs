@@ -81,7 +81,9 @@ impl Sandbox {
         }
         let duration = before.at.elapsed();
         if !matches!(reason, Reason::Ended(_) | Reason::Answered) {
-            self.put_to_death(&mut channel).await;
+            // Nobody waits for it to be dead, which takes a moment for each process of it: what
+            // was printed before is in the pipes.
+            self.jail.kill();
             if matches!(reason, Reason::Died) && self.single_use {
                 reason = Reason::Ended(self.own_end().await);
             }
@@ -181,27 +183,6 @@ impl Sandbox {
             .remains
             .as_ref()
             .map_or(0, |remains| remains.group.oom_kills())
-    }
-
-    /// Kills all of it and takes in what was printed before.
-    async fn put_to_death(&mut self, channel: &mut Channel) {
-        self.jail.kill();
-        let dying = async {
-            let _dead = self.jail.first.readable().await;
-            let watched = channel.stdout.watch().and_then(|()| channel.stderr.watch());
-            if watched.is_err() {
-                return;
-            }
-            while channel.stdout.is_open() && channel.stdout.total() <= LOG_DRAIN_BYTES {
-                let _closed = channel.stdout.fill().await;
-            }
-            while channel.stderr.is_open() && channel.stderr.total() <= LOG_DRAIN_BYTES {
-                let _closed = channel.stderr.fill().await;
-            }
-        };
-        if timeout(SETTLE, dying).await.is_err() {
-            tracing::warn!("a killed sandbox is slow to die");
-        }
     }
 
     /// How a template that ran the execution itself ended: nsjail passes it on.

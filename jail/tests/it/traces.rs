@@ -139,6 +139,18 @@ fn groups(block: u32) -> Vec<String> {
     found
 }
 
+/// The groups of all sandboxes of a host.
+pub(crate) fn groups_of_all(host: &Host) -> Vec<PathBuf> {
+    let (_, block, _) = host.uids();
+    groups(block).into_iter().map(PathBuf::from).collect()
+}
+
+/// Processes in a group.
+pub(crate) fn living_in(group: &Path) -> usize {
+    let inside = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    inside.lines().count()
+}
+
 /// Mount points that this process's threads see, in namespaces of their own too.
 fn mounts() -> Vec<String> {
     let points = |(namespace, task): (String, PathBuf)| {

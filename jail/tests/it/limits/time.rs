@@ -6,6 +6,7 @@ use jail::{FailureCode, Limits};
 use serde_json::json;
 
 use super::{Stand, tells};
+use crate::traces::{groups_of_all, living_in};
 use crate::world::{LIMITS, request};
 
 const LIMIT: Duration = Duration::from_secs(3);
@@ -34,4 +35,28 @@ async fn time_is_over_when_the_plan_says_so_and_what_was_printed_is_told() {
         assert!(stand.runs(asked).await.result.is_ok());
         stand.stays_well(spend(0.0)).await;
     }
+}
+
+/// Sixty processes take a while to die, for which nobody waits: while the answer is given
+/// some of them are on their way out.
+#[tokio::test]
+async fn the_answer_does_not_wait_until_all_of_it_is_dead() {
+    let limits = Limits {
+        pids: 64,
+        memory_bytes: 256 << 20,
+        ..LIMITS
+    };
+    let mut stand = Stand::new(program!("time"), limits).await;
+    let input = json!({"how": "busy", "seconds": 600.0, "others": 60}).to_string();
+    let mut endless = request(&input);
+    endless.timeout = LIMIT;
+    stand.sandbox().await;
+    let groups = groups_of_all(&stand.world);
+    let done = stand.runs(endless).await;
+    let living = groups.iter().map(|group| living_in(group)).max();
+    tells(&done, FailureCode::Timeout, "longer than 3000 ms");
+    assert!(living > Some(0), "{living:?}");
+    stand
+        .stays_well(json!({"how": "busy", "seconds": 0.0}))
+        .await;
 }
