@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::execution::Trigger;
 use crate::ids::{AccountId, FunctionId, NamespaceId, VersionId};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanLimits};
 
 const FORMAT: u8 = 1;
 /// With the length of the environment behind the header, and then the environment.
@@ -73,6 +73,16 @@ impl Entry {
         }
         out.extend_from_slice(&self.input);
         out
+    }
+
+    /// No more than the plan grants: the version may be older than the account's plan.
+    #[must_use]
+    pub fn within(self, limits: &PlanLimits) -> Self {
+        Self {
+            timeout_ms: self.timeout_ms.min(limits.timeout_ms),
+            memory_mib: self.memory_mib.min(limits.memory_mib),
+            ..self
+        }
     }
 
     /// # Errors

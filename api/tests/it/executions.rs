@@ -1,8 +1,10 @@
 //! Running functions: the answer.
 
+use common::plan::{Plan, Plans};
+use common::testing::wait_until;
 use serde_json::json;
 
-use crate::support::{Client, Home, Tenant};
+use crate::support::{BOUND, Client, Home, Tenant};
 
 async fn waited(tenant: &Tenant, name: &str, body: &str) -> crate::support::Reply {
     let request = tenant
@@ -226,5 +228,35 @@ async fn synchronous_calls_beyond_the_plans_concurrency_are_a_429() {
         call.await.unwrap().must_be(200);
     }
     call().await.must_be(200);
+    home.stop().await;
+}
+
+#[tokio::test]
+async fn a_version_published_under_a_larger_plan_gets_what_the_smaller_one_grants() {
+    let home = Home::new().await;
+    home.worker();
+    let tenant = home.tenant("t").await;
+    tenant.publish("most", "granted").await;
+    let own = json!({"code": "granted", "limits": {"timeout_ms": 700, "memory_mib": 64}});
+    tenant
+        .program
+        .put(&tenant.function("less"), &own)
+        .await
+        .must_be(201);
+    let granted = async |name| waited(&tenant, name, "{}").await.must_be(200)["output"].clone();
+    let plans = Plans::shipped().unwrap();
+    let of = |plan| {
+        let limits = plans.of(plan);
+        json!([limits.timeout_ms, limits.memory_mib])
+    };
+    assert_eq!(granted("most").await, of(Plan::Local));
+    home.on_plan(&tenant, Plan::Free).await;
+    // The api hears of it in a moment.
+    wait_until("the smaller plan counts", BOUND, async || {
+        let seen = granted("most").await;
+        (seen == of(Plan::Free)).then_some(()).ok_or(seen)
+    })
+    .await;
+    assert_eq!(granted("less").await, json!([700, 64]));
     home.stop().await;
 }

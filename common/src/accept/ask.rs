@@ -84,7 +84,7 @@ impl Ask<'_> {
     }
 
     /// With its texts sealed.
-    pub(super) fn entry(&self, input: Vec<u8>, env: Option<Vec<u8>>) -> Entry {
+    pub(super) fn entry(&self, limits: &PlanLimits, input: Vec<u8>, env: Option<Vec<u8>>) -> Entry {
         Entry {
             trigger: self.trigger,
             plan: self.payer.plan,
@@ -98,6 +98,7 @@ impl Ask<'_> {
             input,
             env,
         }
+        .within(limits)
     }
 
     pub(super) fn bounds(&self, limits: &PlanLimits) -> Bounds {

@@ -122,6 +122,7 @@ impl Accept {
                 entry.timeout_ms = then.timeout_ms;
                 entry.memory_mib = then.memory_mib;
                 entry.once = then.max_attempts == Some(1);
+                entry = entry.within(self.0.plans.of(ask.payer.plan));
             }
         }
         Ok(entry)

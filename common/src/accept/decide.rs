@@ -93,7 +93,8 @@ impl Accept {
         };
         let input = seal(Purpose::Input, ask.input)?;
         let env = ask.env.map(|env| seal(Purpose::Env, env.0)).transpose()?;
-        Ok(ask.entry(input, env))
+        let limits = self.0.plans.of(ask.payer.plan);
+        Ok(ask.entry(limits, input, env))
     }
 
     /// Asks, once more over a new link where the first did nothing.

@@ -3,6 +3,7 @@
 
 mod events;
 mod http;
+mod order;
 mod peer;
 mod printing;
 mod worker;
@@ -163,10 +164,16 @@ impl Home {
         users::verify(&client, tenant.user, SystemClock.now())
             .await
             .unwrap();
-        accounts::set_plan(&client, tenant.account, Plan::Local)
-            .await
-            .unwrap();
+        drop(client);
+        self.on_plan(&tenant, Plan::Local).await;
         tenant
+    }
+
+    pub(crate) async fn on_plan(&self, tenant: &Tenant, plan: Plan) {
+        let database = self.database.connect(Role::Owner);
+        let client = database.client().await.unwrap();
+        let set = accounts::set_plan(&client, tenant.account, plan).await;
+        assert!(set.unwrap());
     }
 
     /// Somebody as registered: plan free, the email not verified.

@@ -3,6 +3,7 @@
 //!
 //! - `echo`: the input · `fail`: an exception · `say <json>`: that JSON
 //! - `env`: the environment values that came with the call, or null
+//! - `granted`: milliseconds and MiB that its entry grants
 //! - `hold`: runs until [`Worker::release`], then answers `"released"`
 //! - requirements: `absent` can't be had, others come to the version's own number
 //! - What it prints comes by [`Worker::print`]; at the end `printed\n`
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::order::done;
 use super::printing::Printing;
 use super::{BOUND, Home};
 
@@ -247,7 +249,11 @@ impl Worker {
             None => "null".to_owned(),
             Some(env) => self.opened(account, (Purpose::Env, id), env).await,
         };
-        let input = if order == "env" { env } else { input };
+        let input = match order.as_str() {
+            "env" => env,
+            "granted" => format!("[{},{}]", entry.timeout_ms, entry.memory_mib),
+            _ => input,
+        };
         let mut released = self.inner.released.subscribe();
         let done = tokio::select! {
             done = done(&order, &input, &mut released) => done,
@@ -378,24 +384,4 @@ async fn ordered(orders: &mut broadcast::Receiver<ExecutionId>, id: ExecutionId)
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
-}
-
-/// What the order makes of an input, both JSON texts.
-async fn done(
-    order: &str,
-    input: &str,
-    released: &mut watch::Receiver<bool>,
-) -> Result<String, Failure> {
-    if order == "hold" {
-        released.wait_for(|released| *released).await.unwrap();
-        return Ok("\"released\"".to_owned());
-    }
-    if order == "fail" {
-        return Err(Failure {
-            kind: Some("ValueError".to_owned()),
-            traceback: Some("  File \"main.py\", line 3, in main\n".to_owned()),
-            ..Failure::new(ErrorCode::Exception, "no such city")
-        });
-    }
-    Ok(order.strip_prefix("say ").unwrap_or(input).to_owned())
 }
