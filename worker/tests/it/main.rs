@@ -12,5 +12,6 @@ mod host;
 mod network;
 mod odd;
 mod packages;
+mod plans;
 mod servers;
 mod survives;

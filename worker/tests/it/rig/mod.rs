@@ -12,6 +12,7 @@ use common::entry::Entry;
 use common::execution::{Failure, FinalState, Lane, Logs, SealedOutcome, State};
 use common::ids::{AccountId, ExecutionId, FunctionId, NamespaceId, UserId, VersionId};
 use common::names::{FunctionName, NamespaceName};
+use common::plan::Plan;
 use common::queue::{self, Accept, Accepted, Bounds, Owner, Period, Watched};
 use common::testing::given::{self, Tenant};
 use common::testing::{self, Queue, Role, TestDatabase, wait_until};
@@ -38,6 +39,9 @@ pub(crate) struct Ask<'a> {
     pub(crate) once: bool,
     /// A JSON object of environment values.
     pub(crate) env: Option<&'a str>,
+    /// Who pays, and the memory that is granted.
+    pub(crate) plan: Plan,
+    pub(crate) memory_mib: u32,
 }
 
 impl Default for Ask<'_> {
@@ -48,6 +52,8 @@ impl Default for Ask<'_> {
             timeout: Duration::from_secs(20),
             once: false,
             env: None,
+            plan: Plan::Local,
+            memory_mib: 128,
         }
     }
 }
@@ -191,6 +197,8 @@ impl Rig {
         };
         let entry = Entry {
             once: ask.once,
+            plan: ask.plan,
+            memory_mib: ask.memory_mib,
             timeout_ms: u32::try_from(ask.timeout.as_millis()).unwrap(),
             input,
             env,
