@@ -75,6 +75,11 @@ pub const IMPORT: Duration = Duration::from_secs(10);
 /// How long a request waits for a version that is being built.
 pub const BUILD_WAIT: Duration = Duration::from_secs(15);
 
+// --- sandboxes ----------------------------------------------------------------
+
+/// Files and folders that fit in `/tmp`, whatever the plan's bytes.
+pub const SCRATCH_FILES: u64 = 16_384;
+
 // --- logs ---------------------------------------------------------------------
 
 /// Kept of stdout and of stderr, each.

@@ -65,6 +65,10 @@ pub const DYING: Duration = Duration::from_secs(5);
 /// `/dev/shm`, whatever the plan; its pages count as memory.
 pub const SHM_BYTES: u64 = 64 << 20;
 pub const SHM_INODES: u64 = 1_024;
+/// Files that each process has open at once.
+pub const OPEN_FILES: u32 = 256;
+/// Stack of each process's first thread, and what others reserve.
+pub const STACK_MIB: u32 = 8;
 /// Longest text of a failure and longest traceback; the runner cuts, this only refuses.
 pub const FAILURE_BYTES: usize = 256 << 10;
 /// Longest answer of the template to a binding: schemas and docstring.

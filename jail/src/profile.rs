@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::egress::EgressWalls;
-use crate::limits::{SHM_BYTES, SHM_INODES};
+use crate::limits::{OPEN_FILES, SHM_BYTES, SHM_INODES, STACK_MIB};
 use crate::seccomp;
 
 /// Environment of the interpreter and everything it starts. `/proc/self/environ` shows
@@ -279,8 +279,8 @@ impl Profile {
 
     fn limits(&self, out: &mut String) {
         for (bounded, name, most) in [
-            (self.bound_files, "nofile", 256),
-            (self.bound_stack, "stack", 8),
+            (self.bound_files, "nofile", OPEN_FILES),
+            (self.bound_stack, "stack", STACK_MIB),
         ] {
             let most = if bounded { most } else { 4_096 };
             put(out, &format!("rlimit_{name}: {most}"));

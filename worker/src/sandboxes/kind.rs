@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use common::entry::Entry;
 use common::ids::VersionId;
+use common::limits;
 use common::plan::{Plan, PlanLimits};
 use jail::{Environment, Limits};
 
@@ -57,13 +58,12 @@ pub struct Wanted<'a> {
 /// The plan's bounds for one execution, with the memory it was granted.
 pub(super) fn limits_of(plan: &PlanLimits, kind: Kind) -> Limits {
     const MIB: u64 = 1 << 20;
-    const INODES: u64 = 16_384;
     Limits {
         memory_bytes: u64::from(kind.memory_mib) * MIB,
         cpu_percent: plan.cpu_percent,
         cpu_weight: 100,
         pids: plan.pids,
         scratch_bytes: u64::from(plan.scratch_mib) * MIB,
-        scratch_inodes: INODES,
+        scratch_inodes: limits::SCRATCH_FILES,
     }
 }

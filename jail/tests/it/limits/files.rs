@@ -13,7 +13,7 @@ const SCRATCH: Limits = Limits {
 };
 /// In, out, err, and the channel to the worker.
 const HELD: u64 = 4;
-const OPEN: u64 = 256;
+const OPEN: u64 = jail::limits::OPEN_FILES as u64;
 
 /// The directory itself is one of the files that fit.
 #[tokio::test]
