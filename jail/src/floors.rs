@@ -5,6 +5,8 @@
 //! number and prints it plus one. [`ForkFloor`] is what forking costs: one sandbox, a
 //! plain interpreter that forks for each request, with no runner, queue or record.
 
+mod kill;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::environment::Environment;
 use crate::host::{BootError, Host, Remains, Started, first_process, pid_of};
 use crate::limits::Limits;
 use crate::sandbox::{Code, Context, GenericSandbox, Request, Sandbox, SandboxError};
+
+pub use kill::{Killed, kill};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 
 use super::client::{Client, request};
 use super::figures::Slice;
+use super::kills::{Until, kills};
 use super::load::{Caller, closed_loop, micros};
 use super::machine::{self, Usage};
 use super::network;
@@ -47,6 +48,8 @@ pub(super) enum Case {
     Https {
         proxied: bool,
     },
+    /// Time is over for one with so many busy processes.
+    Kill(u32, Until),
 }
 
 impl Case {
@@ -72,6 +75,10 @@ impl Case {
         Self::Bind { layer: true },
         Self::Https { proxied: false },
         Self::Https { proxied: true },
+        Self::Kill(0, Until::Free),
+        Self::Kill(4, Until::Free),
+        Self::Kill(60, Until::Free),
+        Self::Kill(60, Until::Gone),
         Self::Fdatasync,
         Self::AcceptAlone(64),
         Self::Durable(1),
@@ -96,6 +103,7 @@ impl Case {
             Self::Https { proxied: false } => "https, outside".to_owned(),
             Self::Https { proxied: true } => "https, from a sandbox".to_owned(),
             Self::Mcp(n) => format!("mcp {n}"),
+            Self::Kill(n, until) => format!("kill {n} spinning, {}", until.name()),
         }
     }
 }
@@ -143,6 +151,7 @@ pub(super) async fn measure(
         }
         Case::Bind { layer } => packages::binds(setting, layer).await,
         Case::Https { proxied } => network::https(setting, proxied).await,
+        Case::Kill(others, until) => kills(setting, others, until).await,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod accept_alone;
 mod cases;
 mod client;
 mod figures;
+mod kills;
 mod load;
 mod machine;
 mod network;

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use super::Run;
 use super::cases::Case;
 use super::figures::Figures;
+use super::kills::Until;
 use super::packages::Imports;
 
 /// Which way is good.
@@ -136,6 +137,12 @@ pub(super) fn judge(run: &Run) -> Vec<Judged> {
             run.ratio(Case::FirstCall(Imports::Nothing), Case::Spawn(1), p50),
         ),
     ];
+    judged.push(goal(
+        "kill 60 spinning, milliseconds until the slot is free, p99",
+        AtMost(50.0),
+        run.of(Case::Kill(60, Until::Free))
+            .map(|figures| figures.p99_us / 1_000.0),
+    ));
     judged.extend(of_functions(run));
     judged
 }
