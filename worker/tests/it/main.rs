@@ -14,4 +14,5 @@ mod odd;
 mod packages;
 mod plans;
 mod servers;
+mod soak;
 mod survives;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use common::clock::SystemClock;
@@ -168,6 +168,11 @@ impl WorkerProcess {
             self.child.try_wait().unwrap().ok_or("still running")
         })
         .await
+    }
+
+    /// Its state directory.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
     }
 
     pub(crate) fn log(&self) -> String {

@@ -1,6 +1,6 @@
 //! What a test looks at, or does, in Redis and PostgreSQL themselves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use common::clock::{Clock as _, SystemClock};
@@ -69,6 +69,45 @@ impl Rig {
             .await
             .unwrap();
         Duration::from_millis(left)
+    }
+
+    /// Keys of this queue that no time ends, and the bytes that Redis has for them.
+    pub(crate) async fn lasting_keys(&self) -> (u64, u64) {
+        let client = &self.queue.client;
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        // A scan may show a key twice.
+        let (mut cursor, mut found) = (0_u64, BTreeSet::new());
+        loop {
+            let pattern = format!("{}*", self.queue.partition.prefix);
+            let (next, some): (u64, Vec<String>) = redis::cmd("SCAN")
+                .arg(cursor)
+                .arg(&["MATCH", &pattern, "COUNT", "1000"])
+                .query_async(&mut connection)
+                .await
+                .unwrap();
+            found.extend(some);
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        let (mut keys, mut bytes) = (0, 0);
+        for key in found {
+            let asked = redis::pipe()
+                .cmd("PTTL")
+                .arg(&key)
+                .cmd("MEMORY")
+                .arg(&["USAGE", &key])
+                .query_async(&mut connection)
+                .await;
+            let (left, size): (i64, Option<u64>) = asked.unwrap();
+            // What is gone meanwhile has no size.
+            if left == -1 {
+                keys += 1;
+                bytes += size.unwrap_or(0);
+            }
+        }
+        (keys, bytes)
     }
 
     /// From here on Redis refuses what needs memory: only for one of the test's own.
@@ -146,6 +185,13 @@ impl Rig {
             .query_async(&mut connection)
             .await
             .unwrap();
+    }
+
+    /// Tells who listens that a tenant's version has changed, as a trigger does.
+    pub(crate) async fn announce_version(&self, tenant: &Tenant) {
+        let client = self.database.connect(Role::Owner).client().await.unwrap();
+        let news = format!("notify patchbay, 'version:{}'", tenant.version.uuid());
+        client.batch_execute(&news).await.unwrap();
     }
 
     /// Has PostgreSQL write all it has to its files.
