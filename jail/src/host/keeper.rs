@@ -1,4 +1,4 @@
-//! The thread that starts sandboxes, and the one that buries them.
+//! The thread that starts sandboxes.
 //!
 //! The kernel kills nsjail when the *thread* that started it ends
 //! (`PR_SET_PDEATHSIG`), so one thread starts all of them and lives as long as the
@@ -6,23 +6,18 @@
 //! mounts that sandboxes are made of.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use std::os::fd::AsFd;
 use tokio::sync::oneshot;
 
+use super::undertaker::{Undertaker, bury};
 use super::{BootError, HostError, mounts};
 use crate::cgroup::{Group, Parents};
-use crate::limits::DYING;
 use crate::profile::{Place, Profile};
 use crate::sys::{self, Entering};
 use crate::uids::Block;
@@ -107,12 +102,34 @@ impl Keeper {
         Ok((Self { orders }, namespace, place))
     }
 
-    pub(crate) async fn order(&self, program: Program) -> Result<Started, BootError> {
+    /// Should the future be dropped, what was started for it is buried.
+    pub(crate) async fn order(
+        &self,
+        program: Program,
+        undertaker: &Undertaker,
+    ) -> Result<Started, BootError> {
         let (reply, answer) = oneshot::channel();
         self.orders
             .send(Order { program, reply })
             .map_err(|_| BootError::Ended)?;
-        answer.await.map_err(|_| BootError::Ended)?
+        let mut coming = Coming { answer, undertaker };
+        (&mut coming.answer).await.map_err(|_| BootError::Ended)?
+    }
+}
+
+/// A sandbox that was ordered. Its reply may be on its way when nobody waits any more.
+struct Coming<'a> {
+    answer: oneshot::Receiver<Result<Started, BootError>>,
+    undertaker: &'a Undertaker,
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        // From here on the keeper finds nobody; what it sent before is here.
+        self.answer.close();
+        if let Ok(Ok(unwanted)) = self.answer.try_recv() {
+            self.undertaker.bring(unwanted.remains);
+        }
     }
 }
 
@@ -127,7 +144,7 @@ fn serve(shop: &Shop, place: &Path, orders: &Receiver<Order>) {
         if order.reply.is_closed() {
             continue;
         }
-        // Should nobody wait any more, dropping kills it: the reply carries all of it.
+        // Nobody waits any more.
         if let Err(Ok(unwanted)) = order.reply.send(start(shop, place, &order.program)) {
             bury(unwanted.remains, &shop.block);
         }
@@ -224,147 +241,4 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), BootError> {
     let flags = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
     nix::fcntl::fcntl(&near, flags).map_err(|error| BootError::Socket(error.into()))?;
     Ok((near, far))
-}
-
-/// Buries sandboxes, and at last the worker's own groups; ends when every sender is gone.
-#[derive(Clone, Debug)]
-pub(crate) struct Undertaker {
-    remains: Sender<Remains>,
-    block: Arc<Block>,
-}
-
-impl Undertaker {
-    /// The receiver hears when nothing is left. The keeper outlives the undertaker, for
-    /// its end would kill nsjails before what they must reap.
-    pub(crate) fn start(
-        block: Arc<Block>,
-        parents: Parents,
-        keeper: Keeper,
-    ) -> Result<(Self, Receiver<()>), HostError> {
-        let (remains, brought) = channel::<Remains>();
-        let (done, finished) = channel();
-        let places = block.clone();
-        let main = move || {
-            while let Ok(remains) = brought.recv() {
-                bury(remains, &places);
-                places.died();
-            }
-            super::sweep::groups(&parents);
-            drop(keeper);
-            let _nobody_waits = done.send(());
-        };
-        std::thread::Builder::new()
-            .name("jail-undertaker".into())
-            .spawn(main)
-            .map_err(HostError::Thread)?;
-        Ok((Self { remains, block }, finished))
-    }
-
-    /// Kills at once, buries in time.
-    pub(crate) fn bring(&self, remains: Remains) {
-        kill(&remains);
-        self.block.dies();
-        if self.remains.send(remains).is_err() {
-            self.block.died();
-            tracing::error!("a killed sandbox could not be buried");
-        }
-    }
-}
-
-/// SIGKILL to the jail's pid 1, which ends its pid namespace and then nsjail.
-pub(crate) fn kill(remains: &Remains) {
-    remains.group.lift_cpu();
-    if let Some(first) = &remains.first {
-        let _gone_already = sys::pidfd_kill(first);
-    }
-}
-
-/// Waits until nsjail is gone, removes the group, frees the uids.
-fn bury(mut remains: Remains, block: &Block) {
-    if remains.first.is_none() {
-        remains.first = first_process(remains.nsjail.id()).ok();
-    }
-    kill(&remains);
-    if !wait(&mut remains.nsjail) {
-        tracing::warn!(
-            place = remains.place,
-            "nsjail outlived its sandbox and is killed"
-        );
-        let _gone_already = remains.nsjail.kill();
-        wait(&mut remains.nsjail);
-    }
-    if let Some(first) = &remains.first {
-        reap(first);
-    }
-    let place = remains.place;
-    match remains.group.remove() {
-        Ok(()) => block.give_back(place),
-        // Its uids are not used again: something may still run under them.
-        Err(error) => tracing::error!(place, error = %error, "a sandbox could not be buried"),
-    }
-}
-
-fn wait(nsjail: &mut Child) -> bool {
-    let Ok(id) = i32::try_from(nsjail.id()) else {
-        return false;
-    };
-    let until = Instant::now() + DYING;
-    let Ok(pidfd) = sys::pidfd_open(id) else {
-        return matches!(nsjail.try_wait(), Ok(Some(_)));
-    };
-    loop {
-        if matches!(nsjail.try_wait(), Ok(Some(_)) | Err(_)) {
-            return true;
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return false;
-        }
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let _checked_above = poll(
-            &mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)],
-            timeout,
-        );
-    }
-}
-
-/// Where nsjail died before the jail's pid 1, as when the kernel chose nsjail for want of
-/// memory, that one has become this process's child: dead, and there for ever if nobody asks.
-fn reap(first: &OwnedFd) {
-    let patience = PollTimeout::try_from(DYING).unwrap_or(PollTimeout::MAX);
-    let mut dead = [PollFd::new(first.as_fd(), PollFlags::POLLIN)];
-    let _asked_below = poll(&mut dead, patience);
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
-    // Nearly always it was nsjail's, which has reaped it.
-    let _not_ours = waitid(Id::PIDFd(first.as_fd()), flags);
-}
-
-/// The jail's pid 1: nsjail's only child.
-pub(crate) fn first_process(nsjail: u32) -> io::Result<OwnedFd> {
-    let children = fs::read_to_string(format!("/proc/{nsjail}/task/{nsjail}/children"))?;
-    let pid: i32 = children
-        .split_whitespace()
-        .next()
-        .and_then(|pid| pid.parse().ok())
-        .ok_or(io::ErrorKind::NotFound)?;
-    let pidfd = sys::pidfd_open(pid)?;
-    // Only now can the number not come to mean another process.
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let inner = status
-        .lines()
-        .find_map(|line| line.strip_prefix("NSpid:")?.split_whitespace().last());
-    if inner != Some("1") {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    Ok(pidfd)
-}
-
-/// The pid behind a pidfd, for `/proc`.
-pub(crate) fn pid_of(pidfd: &OwnedFd) -> io::Result<i32> {
-    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
-    let text = fs::read_to_string(path)?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
-        .filter(|&pid| pid > 0)
-        .ok_or_else(|| io::ErrorKind::NotFound.into())
 }

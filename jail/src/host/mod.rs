@@ -12,6 +12,7 @@ mod descriptors;
 mod keeper;
 mod mounts;
 mod sweep;
+mod undertaker;
 mod visit;
 
 use std::io;
@@ -21,8 +22,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub use descriptors::DescriptorsError;
-pub(crate) use keeper::{Remains, Undertaker, kill};
+pub(crate) use keeper::Remains;
 pub use mounts::MountError;
+pub(crate) use undertaker::{Undertaker, kill};
 pub(crate) use visit::{Furniture, Scratch, Visitor};
 pub use visit::{Layer, VisitError};
 
@@ -232,7 +234,7 @@ impl Host {
     /// # Errors
     /// Where nsjail or the runner in it didn't come up.
     pub async fn boot(&self) -> Result<GenericSandbox, BootError> {
-        let started = self.inner.keeper.order(keeper::runner()).await?;
+        let started = self.ordered(keeper::runner()).await?;
         crate::boot::greet(self, started).await
     }
 
@@ -257,7 +259,12 @@ impl Host {
     /// A sandbox in which plain Python runs instead of the runner.
     #[cfg(feature = "floors")]
     pub(crate) async fn start(&self, program: keeper::Program) -> Result<Started, BootError> {
-        self.inner.keeper.order(program).await
+        self.ordered(program).await
+    }
+
+    async fn ordered(&self, program: keeper::Program) -> Result<Started, BootError> {
+        let keeper = &self.inner.keeper;
+        keeper.order(program, &self.inner.undertaker).await
     }
 
     pub(crate) fn undertaker(&self) -> &Undertaker {
@@ -292,6 +299,7 @@ impl Host {
     }
 }
 
+pub(crate) use keeper::Started;
+pub(crate) use undertaker::first_process;
 #[cfg(feature = "floors")]
-pub(crate) use keeper::pid_of;
-pub(crate) use keeper::{Started, first_process};
+pub(crate) use undertaker::pid_of;

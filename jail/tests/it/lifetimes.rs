@@ -207,6 +207,27 @@ async fn a_sandbox_whose_nsjail_was_killed_leaves_nothing() {
     before.come_back(&host).await;
 }
 
+/// Whether it was just ordered, is being started, or its reply is on its way.
+#[tokio::test]
+async fn a_sandbox_that_nobody_waits_for_any_more_leaves_nothing() {
+    let (host, before) = at_rest().await;
+    for step in 0..60 {
+        let patience = Duration::from_micros(500 * step);
+        drop(tokio::time::timeout(patience, host.boot()).await);
+    }
+    // What was started is sent before anybody looks: its receiver goes without it.
+    for _ in 0..20 {
+        let mut booting = Box::pin(host.boot());
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(booting.as_mut().poll(context).is_pending())
+        });
+        assert!(polled.await);
+        std::thread::sleep(Duration::from_millis(20));
+        drop(booting);
+    }
+    before.come_back(&host).await;
+}
+
 #[tokio::test]
 async fn many_sandboxes_one_after_the_other_use_few_places() {
     let host = host();

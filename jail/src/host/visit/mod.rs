@@ -20,7 +20,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use tokio::sync::oneshot;
 
 use super::HostError;
-use super::keeper::pid_of;
+use super::undertaker::pid_of;
 pub use layer::Layer;
 
 #[derive(Debug, thiserror::Error)]
