@@ -18,7 +18,7 @@ use common::testing::wait_until;
 use tokio::task::{JoinSet, LocalSet};
 
 use self::kinds::{Ends, KINDS, Kind, MEMORY_MIB, PLAN};
-use self::standing::{Compared, Standing};
+use self::standing::{Compared, Standing, shown};
 use crate::rig::{Ask, Outcome, Rig, WorkerProcess};
 
 /// At once: as many as the worker has slots.
@@ -49,7 +49,7 @@ async fn many_executions_leave_a_worker_as_it_was() {
         if now.grown_since(&before).is_empty() {
             return Ok(now);
         }
-        Err(Compared(&before, &now).to_string())
+        Err((Compared(&before, &now).to_string(), shown(&worker)))
     });
     let after = settled.await;
     let took = begun.elapsed().as_secs();

@@ -95,6 +95,21 @@ fn below(pid: i32) -> Vec<(PathBuf, u64)> {
     found
 }
 
+/// What each of them is, for who asks why there are more.
+pub(super) fn shown(worker: &WorkerProcess) -> Vec<String> {
+    let told = |(path, uid): (PathBuf, u64)| {
+        let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+        let lines = status.lines().take(8).filter(|line| {
+            ["Name:", "State:", "Pid:", "PPid:"]
+                .iter()
+                .any(|word| line.starts_with(word))
+        });
+        let lines: Vec<_> = lines.map(|line| line.replace('\t', " ")).collect();
+        format!("{} of {uid}", lines.join(", "))
+    };
+    below(worker.pid().as_raw()).into_iter().map(told).collect()
+}
+
 /// Groups of the worker's block, wherever its sandboxes are.
 fn groups(processes: &[(PathBuf, u64)]) -> BTreeSet<PathBuf> {
     let blocks = processes.iter().filter_map(|(path, _)| {
