@@ -82,46 +82,32 @@ pub(crate) async fn greet(host: &Host, started: Started) -> Result<GenericSandbo
         // Another one may have been first; both are the same.
         let _first_wins = host.compiled().set(compiled);
     }
-    let mut remains = unborn.remains.take().ok_or(BootError::Ended)?;
-    let first = first_process(remains.nsjail.id()).map_err(|source| BootError::Died {
+    let nsjail = unborn.remains.as_ref().ok_or(BootError::Ended)?.nsjail.id();
+    let first: OwnedFd = first_process(nsjail).map_err(|source| BootError::Died {
         said: String::new(),
         source,
-    });
-    let first: OwnedFd = match first {
-        Ok(first) => first,
-        Err(error) => {
-            unborn.remains = Some(remains);
-            return Err(error);
-        }
-    };
-    if let Err(error) = forget_connections(host, &first).await {
-        unborn.remains = Some(remains);
-        return Err(error);
-    }
-    let watch = first.try_clone().and_then(sys::watch);
-    let kill = first.try_clone();
+    })?;
+    forget_connections(host, &first).await?;
+    let watch = first.try_clone().and_then(sys::watch).map_err(socket)?;
+    let kill = first.try_clone().map_err(socket)?;
+    // From here on nothing fails and nothing is waited for.
+    let mut remains = unborn.remains.take().ok_or(BootError::Ended)?;
     remains.first = Some(first);
     let boot_cpu = remains.group.cpu();
-    match (watch, kill) {
-        (Ok(watch), Ok(kill)) => Ok(GenericSandbox::new(Jail {
-            host: host.clone(),
-            control,
-            log,
-            output: Some(output),
-            first: watch,
-            killer: Arc::new(kill),
-            remains: Some(remains),
-            layer: None,
-            imported_with: ImportedWith::default(),
-            network: None,
-            way: None,
-            boot_cpu,
-        })),
-        (Err(error), _) | (_, Err(error)) => {
-            unborn.remains = Some(remains);
-            Err(BootError::Socket(error))
-        }
-    }
+    Ok(GenericSandbox::new(Jail {
+        host: host.clone(),
+        control,
+        log,
+        output: Some(output),
+        first: watch,
+        killer: Arc::new(kill),
+        remains: Some(remains),
+        layer: None,
+        imported_with: ImportedWith::default(),
+        network: None,
+        way: None,
+        boot_cpu,
+    }))
 }
 
 async fn forget_connections(host: &Host, first: &OwnedFd) -> Result<(), BootError> {
