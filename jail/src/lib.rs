@@ -25,6 +25,7 @@ mod egress;
 mod environment;
 mod exact;
 mod execute;
+mod facts;
 mod frame;
 mod host;
 mod judge;
@@ -33,6 +34,7 @@ mod look;
 mod outcome;
 mod pool;
 mod profile;
+mod rights;
 mod sandbox;
 mod seccomp;
 mod selftest;
@@ -61,6 +63,9 @@ pub use outcome::{
 pub use pool::Pool;
 #[cfg(feature = "testing")]
 pub use profile::Profile;
+#[cfg(feature = "testing")]
+pub use rights::Rights;
+pub use rights::{CallsError, RightsError, give_up_rights};
 pub use sandbox::{Bound, Code, Context, GenericSandbox, Killer, Request, Sandbox, SandboxError};
 pub use selftest::SelfTestError;
 pub use uids::UidError;

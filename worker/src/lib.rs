@@ -8,7 +8,7 @@
 //!
 //! The only service that runs as root. [`Prepared::new`] does what root is needed
 //! for (mounts, uids, groups, the threads that make and bury sandboxes), before any
-//! other thread exists, and gives the rest of root up; [`run`] serves.
+//! other thread exists, and gives up what else root may do; [`run`] serves.
 //!
 //! A stop is soft first: nothing new is taken and what runs may end. After a bound,
 //! or a second signal, the rest is handed back. A worker that dies instead leaves
@@ -23,7 +23,6 @@ pub mod lease;
 pub mod network;
 pub mod packages;
 pub mod record;
-pub mod rights;
 pub mod sandboxes;
 pub mod secrets;
 mod serve;
@@ -39,7 +38,7 @@ use common::db::DbError;
 use common::membership::MembershipError;
 use common::metrics::MetricsError;
 use common::vault::VaultError;
-use jail::{Host, HostConfig, HostError, SelfTestError};
+use jail::{Host, HostConfig, HostError, RightsError, SelfTestError};
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
@@ -51,7 +50,7 @@ pub enum RunError {
     #[error("this host is not fit for sandboxes")]
     Host(#[from] HostError),
     #[error(transparent)]
-    Rights(#[from] rights::RightsError),
+    Rights(#[from] RightsError),
     #[error("the worker does not start")]
     SelfTest(#[from] SelfTestError),
     #[error("the redis url cannot be read")]
@@ -106,7 +105,7 @@ impl Prepared {
             max_sandboxes: config.jail.most + packages::SANDBOXES,
             egress: config.network.clone(),
         })?;
-        rights::give_up()?;
+        jail::give_up_rights()?;
         Ok(Self { config, host })
     }
 }

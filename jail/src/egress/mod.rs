@@ -44,6 +44,7 @@ pub(crate) use self::way::{DESCRIPTORS, Passage, Way};
 use self::dial::Dialer;
 use self::way::Opened;
 use crate::profile::Profile;
+use crate::rights::{RightsError, give_up_rights};
 
 /// Where the proxy listens, as the sandbox sees it.
 pub const PORT: u16 = 3_128;
@@ -76,6 +77,8 @@ pub enum EgressError {
     Thread(#[source] io::Error),
     #[error("the thread of the network has ended")]
     Ended,
+    #[error(transparent)]
+    Rights(#[from] RightsError),
     #[error("cannot set up the look-up of names")]
     Resolver(#[source] hickory_resolver::net::NetError),
 }
@@ -88,7 +91,7 @@ pub(crate) struct Egress {
 }
 
 impl Egress {
-    /// The thread has the rights of the one that calls: give them up before.
+    /// The thread gives up every right first, whoever starts it.
     /// `places` are for connections to hosts, of all sandboxes together.
     pub(crate) fn start(
         config: &EgressConfig,
@@ -99,6 +102,9 @@ impl Egress {
         let (told, answer) = threads::channel();
         let (config, walls) = (config.clone(), profile.egress);
         let main = move || {
+            if let Err(error) = give_up_rights() {
+                return drop(told.send(Err(error.into())));
+            }
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();

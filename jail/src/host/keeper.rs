@@ -13,12 +13,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use caps::Capability;
 use tokio::sync::oneshot;
 
 use super::undertaker::{Undertaker, bury};
 use super::{BootError, HostError, mounts};
 use crate::cgroup::{Group, Parents};
 use crate::profile::{Place, Profile};
+use crate::rights::{self, Rights};
 use crate::sys::{self, Entering};
 use crate::uids::Block;
 
@@ -73,6 +75,7 @@ pub(crate) struct Shop {
     pub(crate) profile: Profile,
     pub(crate) block: Arc<Block>,
     pub(crate) parents: Parents,
+    pub(crate) rights: Rights,
 }
 
 impl Keeper {
@@ -85,7 +88,7 @@ impl Keeper {
     ) -> Result<(Self, File, PathBuf), HostError> {
         let (orders, taken) = channel();
         let (told, answer) = channel();
-        let main = move || match prepare(&rootfs, &avoid) {
+        let main = move || match prepare(&shop, &rootfs, &avoid) {
             Ok((place, namespace)) => {
                 let _listener_gone = told.send(Ok((namespace, place.clone())));
                 serve(&shop, &place, &taken);
@@ -133,8 +136,14 @@ impl Drop for Coming<'_> {
     }
 }
 
-fn prepare(rootfs: &Path, avoid: &[PathBuf]) -> Result<(PathBuf, File), HostError> {
+fn prepare(shop: &Shop, rootfs: &Path, avoid: &[PathBuf]) -> Result<(PathBuf, File), HostError> {
+    // What this thread can't gain no sandbox can: a test that lets one has to let it as well.
+    if shop.profile.no_new_privs {
+        rights::gain_nothing()?;
+    }
+    rights::keep(&shop.rights.mounts)?;
     let place = mounts::prepare(rootfs, avoid)?;
+    rights::keep(&shop.rights.nsjail)?;
     let namespace = File::open("/proc/thread-self/ns/mnt").map_err(HostError::Thread)?;
     Ok((place, namespace))
 }

@@ -31,6 +31,7 @@ pub use visit::{Layer, VisitError};
 use crate::cgroup::{self, Found, GroupError};
 use crate::egress::{Egress, EgressConfig, EgressError};
 use crate::profile::Profile;
+use crate::rights::{Rights, RightsError};
 use crate::sandbox::GenericSandbox;
 use crate::uids::{self, Block, UidError};
 use keeper::{Keeper, Shop};
@@ -80,6 +81,8 @@ pub enum HostError {
     Ended,
     #[error(transparent)]
     Descriptors(#[from] DescriptorsError),
+    #[error(transparent)]
+    Rights(#[from] RightsError),
     #[error("cannot take in orphans")]
     Subreaper(#[source] nix::Error),
 }
@@ -142,7 +145,7 @@ impl Host {
     /// # Errors
     /// Where the host can't do one of these; the text names the step.
     pub fn prepare(config: &HostConfig) -> Result<Self, HostError> {
-        Self::prepare_with(config, Profile::default())
+        Self::prepare_with(config, Profile::default(), Rights::here())
     }
 
     /// As [`Host::prepare`], with a profile that a test has weakened.
@@ -151,10 +154,23 @@ impl Host {
     /// As there.
     #[cfg(feature = "testing")]
     pub fn prepare_weakened(config: &HostConfig, profile: Profile) -> Result<Self, HostError> {
-        Self::prepare_with(config, profile)
+        Self::prepare_with(config, profile, Rights::here())
     }
 
-    fn prepare_with(config: &HostConfig, profile: Profile) -> Result<Self, HostError> {
+    /// As [`Host::prepare`], with threads from which a test has taken a right.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "testing")]
+    pub fn prepare_hindered(config: &HostConfig, rights: Rights) -> Result<Self, HostError> {
+        Self::prepare_with(config, Profile::default(), rights)
+    }
+
+    fn prepare_with(
+        config: &HostConfig,
+        profile: Profile,
+        rights: Rights,
+    ) -> Result<Self, HostError> {
         if !nix::unistd::geteuid().is_root() {
             return Err(HostError::NotRoot);
         }
@@ -187,11 +203,17 @@ impl Host {
             profile: profile.clone(),
             block: block.clone(),
             parents: parents.clone(),
+            rights: rights.clone(),
         };
         let (keeper, mounts, place) =
             Keeper::start(shop, config.rootfs.clone(), config.not_to_be_hidden())?;
-        let visitor = Visitor::start(mounts, place)?;
-        let (undertaker, finished) = Undertaker::start(block.clone(), parents, keeper.clone())?;
+        let visitor = Visitor::start(mounts, place, rights.visits)?;
+        let (undertaker, finished) = Undertaker::start(
+            block.clone(),
+            parents,
+            keeper.clone(),
+            rights.burials,
+        )?;
         Ok(Self {
             inner: Arc::new(Inner {
                 keeper,

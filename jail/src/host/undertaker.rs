@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use caps::Capability;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
@@ -16,6 +17,7 @@ use super::HostError;
 use super::keeper::{Keeper, Remains};
 use crate::cgroup::Parents;
 use crate::limits::DYING;
+use crate::rights;
 use crate::sys;
 use crate::uids::Block;
 
@@ -33,11 +35,14 @@ impl Undertaker {
         block: Arc<Block>,
         parents: Parents,
         keeper: Keeper,
+        rights: Vec<Capability>,
     ) -> Result<(Self, Receiver<()>), HostError> {
         let (remains, brought) = channel::<Remains>();
         let (done, finished) = channel();
+        let (ready, begun) = channel();
         let places = block.clone();
         let main = move || {
+            let _ready = ready.send(rights::keep_only(&rights));
             while let Ok(remains) = brought.recv() {
                 bury(remains, &places);
                 places.died();
@@ -50,6 +55,7 @@ impl Undertaker {
             .name("jail-undertaker".into())
             .spawn(main)
             .map_err(HostError::Thread)?;
+        begun.recv().map_err(|_| HostError::Ended)??;
         Ok((Self { remains, block }, finished))
     }
 

@@ -32,7 +32,7 @@ fn living_of(uids: &[u32]) -> Vec<String> {
 }
 
 /// All groups below a worker's parent, in every hierarchy.
-fn groups_of(process: u32) -> Vec<PathBuf> {
+pub(crate) fn groups_of(process: u32) -> Vec<PathBuf> {
     let text = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mut found = Vec::new();
@@ -106,7 +106,7 @@ async fn a_worker_in_a_busy_loop() {
 }
 
 /// The host's pid of this process's one sandbox's pid 1: child of its one nsjail.
-fn first_process() -> String {
+pub(crate) fn first_process() -> String {
     let children = |pid: &str| {
         let mut all = Vec::new();
         for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {

@@ -22,6 +22,7 @@ mod network;
 mod oracle;
 mod pydantic;
 mod results;
+mod rights;
 mod selftest;
 mod spellings;
 mod traces;

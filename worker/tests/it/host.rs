@@ -5,41 +5,74 @@ use std::process::{Command, Stdio};
 
 use crate::rig::Rig;
 
-/// `CAP_KILL`, as the kernel counts it.
-const KILL: u64 = 1 << 5;
+/// Sets of capabilities, as the kernel counts them.
+const NONE: u64 = 0;
+const DAC_OVERRIDE: u64 = 1 << 1;
+const SETGID_AND_SETUID: u64 = 1 << 6 | 1 << 7;
+const SYS_CHROOT_AND_SYS_ADMIN: u64 = 1 << 18 | 1 << 21;
+
+/// A line of a thread's `status`.
+fn line<'a>(status: &'a str, name: &str) -> &'a str {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap().trim_start_matches(':').trim()
+}
+
+fn assert_may(status: &str, capabilities: u64, is_filtered: bool) {
+    for (set, expected) in [
+        ("CapEff", capabilities),
+        ("CapPrm", capabilities),
+        ("CapBnd", capabilities),
+        ("CapInh", NONE),
+        ("CapAmb", NONE),
+    ] {
+        let found = u64::from_str_radix(line(status, set), 16).unwrap();
+        assert_eq!(found, expected, "{set} of {status}");
+    }
+    assert_eq!(line(status, "NoNewPrivs"), "1", "{status}");
+    let filter = if is_filtered { "2" } else { "0" };
+    assert_eq!(line(status, "Seccomp"), filter, "{status}");
+}
 
 #[tokio::test]
-async fn the_thread_that_handles_what_strangers_send_may_kill_and_nothing_else() {
+async fn each_thread_has_the_rights_of_its_list_and_those_that_meet_strangers_have_none() {
     let rig = Rig::new().await;
     let function = rig.function("def main(): return 'well'\n").await;
     let worker = rig.worker(&[]).await;
-    let pid = worker.pid();
-    let keeps_leases = std::fs::read_dir(format!("/proc/{pid}/task"))
-        .unwrap()
-        .flatten()
-        .map(|thread| thread.path())
-        .find(|thread| std::fs::read_to_string(thread.join("comm")).unwrap() == "leases\n")
-        .unwrap();
-    for path in [format!("/proc/{pid}"), keeps_leases.display().to_string()] {
-        let status = std::fs::read_to_string(format!("{path}/status")).unwrap();
-        for (set, expected) in [
-            ("CapEff", KILL),
-            ("CapPrm", KILL),
-            ("CapInh", 0),
-            ("CapAmb", 0),
-            ("CapBnd", KILL),
-        ] {
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix(set))
-                .unwrap();
-            let found = u64::from_str_radix(line.trim_start_matches(':').trim(), 16).unwrap();
-            assert_eq!(found, expected, "{set} of {path}");
-        }
-    }
-    // And with no more than that it still serves.
+    // Threads that are started when there is something to do must not have more.
     let outcome = rig.call(&function, "{}").await;
     assert_eq!(outcome.output.as_deref(), Some("\"well\""));
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", worker.pid())).unwrap();
+    let mut seen = Vec::new();
+    for task in tasks.flatten() {
+        // A thread may have ended meanwhile.
+        let Ok(status) = std::fs::read_to_string(task.path().join("status")) else {
+            continue;
+        };
+        let name = line(&status, "Name").to_owned();
+        match name.as_str() {
+            "jail-keeper" => assert_may(&status, SETGID_AND_SETUID, false),
+            "jail-visitor" => assert_may(&status, SYS_CHROOT_AND_SYS_ADMIN, false),
+            "jail-undertaker" => assert_may(&status, DAC_OVERRIDE, true),
+            _ => assert_may(&status, NONE, true),
+        }
+        let children = std::fs::read_to_string(task.path().join("children")).unwrap();
+        for nsjail in children.split_whitespace() {
+            let status = std::fs::read_to_string(format!("/proc/{nsjail}/status")).unwrap();
+            assert_may(&status, SETGID_AND_SETUID, false);
+            seen.push(line(&status, "Name").to_owned());
+        }
+        seen.push(name);
+    }
+    for expected in [
+        "worker",
+        "leases",
+        "jail-keeper",
+        "jail-visitor",
+        "jail-undertaker",
+        "nsjail",
+    ] {
+        assert!(seen.iter().any(|name| name == expected), "{seen:?}");
+    }
 }
 
 #[tokio::test]

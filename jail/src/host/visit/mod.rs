@@ -16,11 +16,13 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use caps::Capability;
 use nix::sched::{CloneFlags, setns, unshare};
 use tokio::sync::oneshot;
 
 use super::HostError;
 use super::undertaker::pid_of;
+use crate::rights;
 pub use layer::Layer;
 
 #[derive(Debug, thiserror::Error)]
@@ -59,16 +61,20 @@ pub(crate) struct Visitor {
 
 impl Visitor {
     /// `mounts` is the keeper's mount namespace, `place` its directory there.
-    pub(crate) fn start(mounts: File, place: PathBuf) -> Result<Self, HostError> {
+    pub(crate) fn start(
+        mounts: File,
+        place: PathBuf,
+        rights: Vec<Capability>,
+    ) -> Result<Self, HostError> {
         let (acts, taken) = channel();
         let (told, answer) = channel();
-        let main = move || match Home::enter(mounts, place) {
+        let main = move || match begin(&rights, mounts, place) {
             Ok(home) => {
                 let _listener_gone = told.send(Ok(()));
                 serve(home, &taken);
             }
             Err(error) => {
-                let _listener_gone = told.send(Err(HostError::Thread(error)));
+                let _listener_gone = told.send(Err(error));
             }
         };
         std::thread::Builder::new()
@@ -128,6 +134,12 @@ impl Visitor {
         self.acts.send(act).map_err(|_| VisitError::Ended)?;
         answer.await.map_err(|_| VisitError::Ended)?
     }
+}
+
+fn begin(rights: &[Capability], mounts: File, place: PathBuf) -> Result<Home, HostError> {
+    rights::gain_nothing()?;
+    rights::keep(rights)?;
+    Home::enter(mounts, place).map_err(HostError::Thread)
 }
 
 fn serve(mut home: Home, acts: &Receiver<Act>) {
