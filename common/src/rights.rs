@@ -22,7 +22,8 @@ pub enum RightsError {
     },
 }
 
-/// Becomes `user` for good where the process is root; does nothing where it isn't.
+/// Becomes `user` for good where the process is root, and stays who it is where it isn't.
+/// Either way no program it could start gains a right.
 ///
 /// Called before any thread exists: the ids of a process are per thread in the kernel.
 ///
@@ -30,7 +31,7 @@ pub enum RightsError {
 /// Where the process is root and can't become a user that isn't.
 pub fn drop_to(user: Option<&str>) -> Result<(), RightsError> {
     if !Uid::effective().is_root() {
-        return Ok(());
+        return gain_nothing();
     }
     let name = user.ok_or(RightsError::Root)?;
     let found = User::from_name(name)
@@ -70,5 +71,12 @@ fn become_user(uid: Uid, gid: Gid) -> Result<(), RightsError> {
     // From here on the kernel has cleared every capability (capabilities(7)).
     setresuid(uid, uid, uid).map_err(step("changing the user"))?;
     prctl::set_pdeathsig(dies_with_parent).map_err(step("keeping the parent's signal"))?;
-    prctl::set_no_new_privs().map_err(step("forbidding new privileges"))
+    gain_nothing()
+}
+
+fn gain_nothing() -> Result<(), RightsError> {
+    prctl::set_no_new_privs().map_err(|source| RightsError::Step {
+        step: "forbidding new privileges",
+        source,
+    })
 }

@@ -25,6 +25,27 @@ pub(super) fn is_gone(pid: u32) -> bool {
         || !Path::new(&format!("/proc/{pid}")).exists()
 }
 
+/// Whether it can gain no privilege, and its capabilities: effective, permitted,
+/// inheritable, ambient. One line for all its threads, or each one that differs.
+pub(super) fn rights_of(pid: u32) -> String {
+    let mut found: Vec<String> = fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("status")).ok())
+        .map(|status| {
+            let values = ["NoNewPrivs:", "CapEff:", "CapPrm:", "CapInh:", "CapAmb:"].map(|name| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name));
+                let value = u64::from_str_radix(line.unwrap().trim(), 16).unwrap();
+                format!("{value:x}")
+            });
+            values.join(" ")
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found.join("; ")
+}
+
 /// Command lines that name a path.
 pub(super) fn processes_naming(path: &Path) -> Vec<String> {
     let wanted = path.to_str().unwrap();

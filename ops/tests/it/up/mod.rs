@@ -49,6 +49,9 @@ fn it_comes_up_in_a_private_home_and_goes_down_without_a_trace() {
     let again: Vec<u32> = SERVICES.iter().map(|name| copy.pid(name)).collect();
     assert_eq!(pids, again, "a second ops/up restarted something");
 
+    for name in ["api", "scheduler"] {
+        assert_eq!(machine::rights_of(copy.pid(name)), "1 0 0 0 0", "{name}");
+    }
     let groups = groups_of(&copy.workers());
     assert!(!groups.is_empty(), "the workers have no control group");
     copy.down();
