@@ -50,6 +50,7 @@ pub use control::ControlError;
 pub use egress::EgressWalls;
 pub use egress::{EgressConfig, EgressError, HostName, NamedHost, Network, PORT, Traffic};
 pub use environment::Environment;
+pub use facts::Fact;
 pub use frame::FrameError;
 pub use host::{
     BootError, DescriptorsError, Host, HostConfig, HostError, Layer, MountError, VisitError,
@@ -67,5 +68,5 @@ pub use profile::Profile;
 pub use rights::Rights;
 pub use rights::{CallsError, RightsError, give_up_rights};
 pub use sandbox::{Bound, Code, Context, GenericSandbox, Killer, Request, Sandbox, SandboxError};
-pub use selftest::SelfTestError;
+pub use selftest::{Report, SelfTestError, Wall};
 pub use uids::UidError;

@@ -19,7 +19,7 @@ OUTSIDE = {}
 
 def main(probe, net):
     OUTSIDE["net"] = net
-    return [name for name, holds in PROBES[probe]() if not holds]
+    return [[name, bool(holds)] for name, holds in PROBES[probe]()]
 
 
 def refused(attempt, *numbers):

@@ -6,6 +6,8 @@
 //! from inside and from the group's counters outside. What doesn't hold is named, and
 //! the worker doesn't start.
 
+mod report;
+
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,9 @@ use crate::host::{BootError, Host};
 use crate::limits::Limits;
 use crate::outcome::{Done, Failure, FailureCode};
 use crate::sandbox::{Code, Context, Request, Sandbox, SandboxError};
+
+use report::{Controller, group_file};
+pub use report::{Report, Wall};
 
 const SOURCE: &str = include_str!("selftest.py");
 const LIMITS: Limits = Limits {
@@ -48,36 +53,101 @@ impl Host {
     /// # Errors
     /// Names each limit that isn't enforced.
     pub async fn self_test(&self) -> Result<(), SelfTestError> {
-        let generic = self.boot().await?;
-        let bound = generic
-            .bind(&Code::single(SOURCE), &LIMITS, PATIENCE)
-            .await?;
-        let mut sandbox = bound.sandbox.map_err(SelfTestError::Import)?;
-        let mut missing = Vec::new();
-        for probe in ["walls", "scratch", "empty"] {
-            missing.extend(told(probe, &run(&mut sandbox, probe).await?));
-        }
-        let before = counters(&sandbox)?;
-        missing.extend(told("processes", &run(&mut sandbox, "processes").await?));
-        if counters(&sandbox)?.pids_refused == before.pids_refused {
-            missing.push("processes (the group refused none)".to_owned());
-        }
-        if !is_throttled(&mut sandbox).await? {
-            missing.push("cpu".to_owned());
-        }
-        // Last, for it costs the sandbox.
-        let done = run(&mut sandbox, "memory").await?;
-        if !matches!(&done.result, Err(failure) if failure.code == FailureCode::OutOfMemory) {
-            missing.push("memory".to_owned());
-        }
-        if !gone(sandbox).await? {
-            missing.push("the end of a sandbox (its group is still there)".to_owned());
-        }
+        let report = self.check().await?;
+        let missing: Vec<_> = report.missing().iter().map(ToString::to_string).collect();
         if missing.is_empty() {
             return Ok(());
         }
         Err(SelfTestError::Unenforced(missing))
     }
+
+    /// The same, and tells of every limit, whether it holds or not.
+    ///
+    /// # Errors
+    /// Where no sandbox came up to meet them in.
+    pub async fn check(&self) -> Result<Report, SelfTestError> {
+        let generic = self.boot().await?;
+        let bound = generic
+            .bind(&Code::single(SOURCE), &LIMITS, PATIENCE)
+            .await?;
+        let mut sandbox = bound.sandbox.map_err(SelfTestError::Import)?;
+        let mut report = Report::default();
+        for probe in ["walls", "scratch", "empty"] {
+            for (name, holds) in told(probe, &run(&mut sandbox, probe).await?) {
+                report.tried(&name, holds);
+            }
+        }
+        processes(&mut sandbox, &mut report).await?;
+        cpu(&mut sandbox, &mut report).await?;
+        // Last, for it costs the sandbox.
+        memory(&mut sandbox, &mut report).await?;
+        let end = if gone(sandbox).await? {
+            Ok("its processes are dead and its groups gone".to_owned())
+        } else {
+            Err("its group is still there".to_owned())
+        };
+        report.add(
+            "the end of a sandbox",
+            "SIGKILL to its pid 1, then its groups are removed".to_owned(),
+            end,
+        );
+        Ok(report)
+    }
+}
+
+/// Told twice: by the forks that failed, and by the group that refused them.
+async fn processes(sandbox: &mut Sandbox, report: &mut Report) -> Result<(), SelfTestError> {
+    let how = group_file(sandbox.jail.remains()?.group.places(), Controller::Pids);
+    let before = counters(sandbox)?.pids_refused;
+    let told = told("processes", &run(sandbox, "processes").await?);
+    let refused = counters(sandbox)?.pids_refused.saturating_sub(before);
+    let met = match told.iter().find(|(_, holds)| !holds) {
+        Some((name, _)) if name == "processes" => Err("none of 30 forks failed".to_owned()),
+        Some((what_happened, _)) => Err(what_happened.clone()),
+        None if refused == 0 => Err("a fork failed, but the group refused none".to_owned()),
+        None => Ok(format!("EAGAIN, pids.events rose by {refused}")),
+    };
+    report.add("processes", how, met);
+    Ok(())
+}
+
+/// A tenth of a core is all it gets. A busy host gives it less now and then.
+async fn cpu(sandbox: &mut Sandbox, report: &mut Report) -> Result<(), SelfTestError> {
+    let group = &sandbox.jail.remains()?.group;
+    let how = group_file(group.places(), Controller::Cpu);
+    let before = group.throttled();
+    let mut met = Err("it ran on past its quota".to_owned());
+    for _ in 0..20 {
+        sandbox.settle().await;
+        sandbox.jail.remains()?.group.set_cpu(10, 100)?;
+        run(sandbox, "cpu").await?;
+        let group = &sandbox.jail.remains()?.group;
+        let throttled = group.throttled().saturating_sub(before);
+        // What follows an answer has to be over in time.
+        group.set_cpu(LIMITS.cpu_percent, LIMITS.cpu_weight)?;
+        if throttled > 0 {
+            met = Ok(format!("nr_throttled rose by {throttled}"));
+            break;
+        }
+    }
+    report.add("cpu", how, met);
+    Ok(())
+}
+
+async fn memory(sandbox: &mut Sandbox, report: &mut Report) -> Result<(), SelfTestError> {
+    let how = group_file(sandbox.jail.remains()?.group.places(), Controller::Memory);
+    let before = counters(sandbox)?.oom_kills;
+    let done = run(sandbox, "memory").await?;
+    let killed = counters(sandbox)?.oom_kills.saturating_sub(before);
+    let met = match &done.result {
+        Err(failure) if failure.code == FailureCode::OutOfMemory => {
+            Ok(format!("oom_kill rose by {killed}"))
+        }
+        Err(failure) => Err(failure.message.clone()),
+        Ok(_) => Err("it wrote to 64 MiB of 16".to_owned()),
+    };
+    report.add("memory", how, met);
+    Ok(())
 }
 
 async fn run(sandbox: &mut Sandbox, probe: &str) -> Result<Done, SandboxError> {
@@ -96,33 +166,13 @@ async fn run(sandbox: &mut Sandbox, probe: &str) -> Result<Done, SandboxError> {
     sandbox.run(request).await
 }
 
-/// Whether a tenth of a core is all it gets. A busy host gives it less now and then.
-async fn is_throttled(sandbox: &mut Sandbox) -> Result<bool, SelfTestError> {
-    let before = sandbox.jail.remains()?.group.throttled();
-    for _ in 0..20 {
-        sandbox.settle().await;
-        sandbox.jail.remains()?.group.set_cpu(10, 100)?;
-        run(sandbox, "cpu").await?;
-        let group = &sandbox.jail.remains()?.group;
-        let throttled = group.throttled();
-        // What follows an answer has to be over in time.
-        group.set_cpu(LIMITS.cpu_percent, LIMITS.cpu_weight)?;
-        if throttled > before {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// What the program found missing; that it could not say is a finding as well.
-fn told(probe: &str, done: &Done) -> Vec<String> {
+/// What the program found, wall by wall; that it could not say is a finding as well.
+fn told(probe: &str, done: &Done) -> Vec<(String, bool)> {
+    let failed = |why: String| vec![(format!("{probe} ({why})"), false)];
     match &done.result {
-        Ok(names) => serde_json::from_slice(names).unwrap_or_else(|_| vec![probe.to_owned()]),
-        Err(failure) => vec![format!(
-            "{probe} ({}: {})",
-            failure.code.as_str(),
-            failure.message
-        )],
+        Ok(found) => serde_json::from_slice(found)
+            .unwrap_or_else(|error| failed(format!("an answer of another form: {error}"))),
+        Err(failure) => failed(format!("{}: {}", failure.code.as_str(), failure.message)),
     }
 }
 

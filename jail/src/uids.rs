@@ -90,6 +90,10 @@ impl Block {
         self.number
     }
 
+    pub(crate) const fn uids(&self) -> Range<u32> {
+        self.first..self.first + BLOCK
+    }
+
     /// The lowest free place, waiting for one that somebody is about to leave; `None` where
     /// as many sandboxes live as may.
     pub(crate) fn place(&self) -> Option<u32> {

@@ -16,6 +16,7 @@
 
 pub mod attempt;
 pub mod builder;
+mod check_host;
 pub mod config;
 pub mod drain;
 pub mod intake;
@@ -41,6 +42,7 @@ use common::vault::VaultError;
 use jail::{Host, HostConfig, HostError, RightsError, SelfTestError};
 use tokio_util::sync::CancellationToken;
 
+pub use check_host::{CheckError, Checked};
 pub use config::Config;
 pub use serve::run;
 

@@ -1,17 +1,25 @@
 //! The worker's process: settings, the host's preparation, signals; the rest is `worker::run`.
 
+use std::process::ExitCode;
+
 use common::config::Env;
 use common::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use worker::{Config, Prepared, Stops};
+use worker::{Checked, Config, Prepared, Stops};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let mut env = Env::process();
+    let is_asked = |option| std::env::args().any(|argument| argument == option);
+    if is_asked("--check-host") {
+        let checked = Checked::host(&mut env)?;
+        print!("{}", checked.text());
+        return Ok(ExitCode::from(u8::from(!checked.is_fit())));
+    }
     let config = Config::from_env(&mut env)?;
-    if std::env::args().any(|argument| argument == "--check-config") {
+    if is_asked("--check-config") {
         print!("{}", env.effective());
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     telemetry::start("worker", &config.log);
     common::rights::leave_no_core()?;
@@ -19,7 +27,8 @@ fn main() -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(serve(prepared))
+        .block_on(serve(prepared))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(prepared: Prepared) -> anyhow::Result<()> {

@@ -30,6 +30,7 @@ pub use visit::{Layer, VisitError};
 
 use crate::cgroup::{self, Found, GroupError};
 use crate::egress::{Egress, EgressConfig, EgressError};
+use crate::facts::{self, Fact, Ground};
 use crate::profile::Profile;
 use crate::rights::{Rights, RightsError};
 use crate::sandbox::GenericSandbox;
@@ -130,6 +131,7 @@ struct Inner {
     places: usize,
     egress_config: EgressConfig,
     profile: Profile,
+    ground: Ground,
     /// The runner as the first sandbox compiled it.
     compiled: OnceLock<Vec<u8>>,
     /// Hears when nothing is left to bury.
@@ -197,6 +199,10 @@ impl Host {
             block = block.number(),
             "host prepared"
         );
+        let ground = Ground {
+            uids: block.uids(),
+            groups: parents.clone(),
+        };
         let block = Arc::new(block);
         let shop = Shop {
             nsjail: config.nsjail.clone(),
@@ -223,6 +229,7 @@ impl Host {
                 places,
                 egress_config: config.egress.clone(),
                 profile,
+                ground,
                 compiled: OnceLock::new(),
                 finished: Mutex::new(finished),
                 #[cfg(feature = "testing")]
@@ -287,6 +294,12 @@ impl Host {
     async fn ordered(&self, program: keeper::Program) -> Result<Started, BootError> {
         let keeper = &self.inner.keeper;
         keeper.order(program, &self.inner.undertaker).await
+    }
+
+    /// What this host is, as far as walls depend on it.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Fact> {
+        facts::of(&self.inner.ground)
     }
 
     pub(crate) fn undertaker(&self) -> &Undertaker {

@@ -7,49 +7,146 @@ use jail::{Host, HostError, Profile, SelfTestError};
 use crate::world::{config, host, weakened};
 
 #[tokio::test]
-async fn a_host_with_all_walls_passes() {
-    host().self_test().await.unwrap();
+async fn a_host_with_all_walls_passes_and_tells_how_each_is_enforced() {
+    let host = host();
+    host.self_test().await.unwrap();
+    let report = host.check().await.unwrap();
+    assert_eq!(report.missing(), Vec::<&str>::new());
+    assert_eq!(report.walls.len(), 40);
+    for wall in &report.walls {
+        let known = wall.how != "inside the sandbox" && wall.met.as_deref() != Ok("it holds");
+        assert!(known, "no words for it: {wall:?}");
+    }
+    for (name, file, counter) in [
+        ("memory", "memory.", "oom_kill rose by"),
+        ("processes", "/pids.max", "pids.events rose by"),
+        ("cpu", "/cpu.", "nr_throttled rose by"),
+    ] {
+        let wall = report.walls.iter().find(|wall| wall.name == name).unwrap();
+        assert!(wall.how.contains(file), "{wall:?}");
+        assert!(wall.met.as_ref().unwrap().contains(counter), "{wall:?}");
+    }
 }
 
-async fn missing(name: &str, weaken: impl FnOnce(&mut Profile)) -> Vec<String> {
-    match weakened(weaken).self_test().await {
-        Err(SelfTestError::Unenforced(missing)) => missing,
-        other => panic!("{name}: {other:?}"),
+#[test]
+fn a_host_tells_what_it_is() {
+    let facts = host().facts();
+    let is = |name| {
+        facts
+            .iter()
+            .find(|fact| fact.name == name)
+            .unwrap()
+            .is
+            .clone()
+    };
+    let uname = Command::new("uname").arg("-r").output().unwrap();
+    let kernel = String::from_utf8(uname.stdout).unwrap();
+    assert_eq!(is("kernel"), kernel.trim());
+    assert!(is("groups").contains("/patchbay-u"), "{}", is("groups"));
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap();
+    assert_eq!(is("swap") == "none", swaps.lines().count() == 1);
+    assert!(is("uids").contains("two for each sandbox"));
+    for name in [
+        "user namespaces",
+        "apparmor",
+        "yama",
+        "core pattern",
+        "protected hard links",
+        "overlay",
+    ] {
+        assert!(!is(name).is_empty(), "{name}");
+    }
+}
+
+type Weaken = fn(&mut Profile);
+
+/// What takes a wall away, and the walls that are then named.
+const WEAKENED: &[(Weaken, &[&str])] = &[
+    (|p| p.bound_memory = false, &["memory"]),
+    (|p| p.bound_pids = false, &["processes"]),
+    (
+        |p| p.bound_scratch = false,
+        &["scratch bytes", "scratch files"],
+    ),
+    (
+        |p| p.seccomp = false,
+        &[
+            "system call filter",
+            "system call filter (unshare)",
+            "system call filter (clone3)",
+            "system call filter (inotify)",
+            "system call filter (netlink)",
+            "system call filter (lingering sockets)",
+            "system call filter (watched folders)",
+            "system call filter (32-bit calls)",
+        ],
+    ),
+    (
+        |p| p.allow.push("inotify_init"),
+        &["system call filter (inotify)"],
+    ),
+    (
+        |p| p.allow.push("setsockopt"),
+        &["system call filter (lingering sockets)"],
+    ),
+    (
+        |p| p.allow.push("fcntl"),
+        &["system call filter (watched folders)"],
+    ),
+    (|p| p.forget_connections = false, &["forgotten connections"]),
+    (|p| p.own_stdin = false, &["standard input"]),
+    (
+        |p| p.own_net = false,
+        &["network namespace", "forgotten connections"],
+    ),
+    (
+        |p| p.second_uid = false,
+        &[
+            "read-only mount /code",
+            "uid of executions",
+            "template out of reach (kill)",
+            "template out of reach (prlimit)",
+        ],
+    ),
+    (
+        |p| p.drop_capabilities = false,
+        &[
+            "capabilities (CapInh)",
+            "capabilities (CapPrm)",
+            "capabilities (CapEff)",
+            "capabilities (CapAmb)",
+            "template out of reach (kill)",
+        ],
+    ),
+    (|p| p.bound_signals = false, &["queued signals"]),
+    (
+        |p| p.proc_options = "subset=pid",
+        &["template out of sight"],
+    ),
+    (
+        |p| p.proc_options = "hidepid=invisible",
+        &["proc shows processes only"],
+    ),
+    (|p| p.code_read_only = false, &["read-only mount /code"]),
+    (|p| p.sweep = false, &["nothing left in scratch space"]),
+];
+
+#[tokio::test]
+async fn each_limit_that_does_not_hold_is_named_and_no_other() {
+    for (weaken, names) in WEAKENED {
+        let report = weakened(weaken).check().await.unwrap();
+        assert_eq!(report.missing(), *names);
     }
 }
 
 #[tokio::test]
-async fn each_limit_that_does_not_hold_is_named() {
-    type Weaken = fn(&mut Profile);
-    let cases: [(&str, Weaken); 15] = [
-        ("memory", |p| p.bound_memory = false),
-        ("processes", |p| p.bound_pids = false),
-        ("scratch bytes", |p| p.bound_scratch = false),
-        ("system call filter", |p| p.seccomp = false),
-        ("system call filter (inotify)", |p| {
-            p.allow.push("inotify_init");
-        }),
-        ("system call filter (lingering sockets)", |p| {
-            p.allow.push("setsockopt");
-        }),
-        ("system call filter (watched folders)", |p| {
-            p.allow.push("fcntl");
-        }),
-        ("forgotten connections", |p| p.forget_connections = false),
-        ("standard input", |p| p.own_stdin = false),
-        ("network namespace", |p| p.own_net = false),
-        ("uid of executions", |p| p.second_uid = false),
-        ("capabilities (CapEff)", |p| p.drop_capabilities = false),
-        ("queued signals", |p| p.bound_signals = false),
-        ("template out of sight", |p| p.proc_options = "subset=pid"),
-        ("read-only mount /code", |p| p.code_read_only = false),
-    ];
-    for (name, weaken) in cases {
-        let missing = missing(name, weaken).await;
-        assert!(
-            missing.iter().any(|found| found == name),
-            "{name}: {missing:?}"
-        );
+async fn a_worker_on_such_a_host_is_told_the_names() {
+    let host = weakened(|p| p.bound_scratch = false);
+    match host.self_test().await {
+        Err(SelfTestError::Unenforced(names)) => {
+            assert_eq!(names, ["scratch bytes", "scratch files"]);
+        }
+        other => panic!("{other:?}"),
     }
 }
 

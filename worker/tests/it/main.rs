@@ -5,6 +5,7 @@ mod rig;
 
 mod builds;
 mod calls;
+mod check_host;
 mod documented;
 mod environment;
 mod following;

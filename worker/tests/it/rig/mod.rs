@@ -18,7 +18,7 @@ use common::testing::given::{self, Tenant};
 use common::testing::{self, Queue, Role, TestDatabase, wait_until};
 use common::vault::{Purpose, Vault};
 
-pub(crate) use processes::{Scheduler, WorkerProcess, sandbox_alive};
+pub(crate) use processes::{Scheduler, WorkerProcess, from_environment, sandbox_alive};
 
 /// Long enough for a slow machine, short enough to notice a hang.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);

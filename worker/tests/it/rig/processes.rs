@@ -117,7 +117,7 @@ impl Drop for Scheduler {
     }
 }
 
-fn from_environment(name: &str) -> String {
+pub(crate) fn from_environment(name: &str) -> String {
     let value: Option<String> = Env::process().optional(name);
     value.unwrap_or_else(|| {
         panic!("{name} is not set; start the servers: eval \"$(ops/test --servers)\"")
