@@ -35,10 +35,11 @@ pub const MAIN: &[Migration] = files!("main":
     9 "0009_packages",
     10 "0010_secrets",
     11 "0011_network",
+    12 "0012_needed_rights",
 );
 
 /// The keys database: wrapped data keys, and nothing else.
-pub const KEYS: &[Migration] = files!("keys": 1 "0001_data_keys");
+pub const KEYS: &[Migration] = files!("keys": 1 "0001_data_keys", 2 "0002_needed_rights");
 
 /// Makes the services' roles where they are absent; repeated at every run.
 pub const ROLES: &str = include_str!("../roles/roles.sql");

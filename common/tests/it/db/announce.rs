@@ -105,9 +105,10 @@ async fn a_change_is_heard_only_once_it_is_committed() {
     let database = testing::database().await;
     let tenant = given::tenant(&database).await;
     let mut client = database.connect(Role::Api).client().await.unwrap();
+    let mut owner = database.connect(Role::Owner).client().await.unwrap();
     let news = Mutex::new(Vec::new());
     listening(&database, &news, || async {
-        let transaction = client.transaction().await.unwrap();
+        let transaction = owner.transaction().await.unwrap();
         accounts::set_status(&transaction, tenant.account, AccountStatus::Suspended)
             .await
             .unwrap();

@@ -8,6 +8,7 @@ mod executions;
 mod leader;
 mod migrate;
 mod namespaces;
+mod needs;
 mod processes;
 mod publish;
 mod retention;

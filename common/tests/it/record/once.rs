@@ -3,6 +3,7 @@
 use common::clock::{Clock as _, SystemClock};
 use common::ids::ExecutionId;
 use common::record::{self, OnceStart, WriteError};
+use common::testing::Role;
 
 use super::given::{Record, key};
 
@@ -46,7 +47,8 @@ async fn it_is_refused_once_it_ended_or_is_to_be_cancelled_or_behind_the_door() 
     let late = start(fresh, record.generation + 1).await;
     assert!(matches!(late, Err(WriteError::Refused(_))), "{late:?}");
     assert_eq!(record.row(fresh).await, None);
-    let mut api = record.worker.client().await.unwrap();
+    let api = record.database.connect(Role::Api);
+    let mut api = api.client().await.unwrap();
     record::request_cancel(&mut api, record.generation, fresh, &entry)
         .await
         .unwrap();

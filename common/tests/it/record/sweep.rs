@@ -91,10 +91,11 @@ async fn an_unfit_event_is_set_aside_and_those_behind_it_are_recorded() {
 async fn an_unfit_end_does_not_keep_a_recovery_from_the_others() {
     let record = Record::fresh().await;
     let (one, other) = (record.leased(None).await, record.leased(None).await);
-    let mut client = record.worker.client().await.unwrap();
+    let client = record.worker.client().await.unwrap();
+    let mut api = record.database.connect(Role::Api).client().await.unwrap();
     for leased in [&one, &other] {
         let entry = record.tenant.entry();
-        record::request_cancel(&mut client, record.generation, leased.id, &entry)
+        record::request_cancel(&mut api, record.generation, leased.id, &entry)
             .await
             .unwrap();
     }
