@@ -10,6 +10,23 @@
 //! user code runs inside nsjail or not at all; a sandbox serves one version of one
 //! tenant; each execution is a process of its own, and nothing it left meets the
 //! next one; every limit is enforced from outside.
+//!
+//! **Against whom.** The code of a version is hostile, its import and its packages too, and
+//! so is every byte that comes out of a sandbox. It reaches no file, process or descriptor
+//! of the host, no other sandbox, no host it wasn't given, and no more of anything than its
+//! [`Limits`]. Each wall is met at a worker's start ([`Host::self_test`]) and taken away by
+//! a test that then sees the attack succeed (`tests/it/hostile`, `tests/it/network`).
+//!
+//! **What the worker risks.** Only the threads that make and change sandboxes have
+//! capabilities, each the few on its list; who uses a sandbox gives up all of them and the
+//! wide side of the kernel besides ([`give_up_rights`]). What comes in is a frame of bounded
+//! length, judged beside counters that nothing inside can change. No descriptor is accepted.
+//!
+//! **Not against** bugs of the kernel, which all sandboxes share, nor side channels between
+//! them. Executions of one version are forked from one import, and share what it holds: its
+//! memory, its random state, the layout of its addresses, its first clock. What code is given
+//! it may tell in another form than [`mask`] looks for, and to the hosts it may reach.
+//! `SECURITY.md` says the same of the whole platform.
 
 #[cfg(feature = "floors")]
 pub mod floors;

@@ -5,6 +5,7 @@ mod layout;
 mod retention;
 mod routes;
 mod scripts;
+mod security;
 mod sql;
 mod tree;
 mod unsafe_code;
