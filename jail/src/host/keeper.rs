@@ -13,7 +13,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use caps::Capability;
 use tokio::sync::oneshot;
 
 use super::undertaker::{Undertaker, bury};

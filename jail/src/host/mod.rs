@@ -214,12 +214,8 @@ impl Host {
         let (keeper, mounts, place) =
             Keeper::start(shop, config.rootfs.clone(), config.not_to_be_hidden())?;
         let visitor = Visitor::start(mounts, place, rights.visits)?;
-        let (undertaker, finished) = Undertaker::start(
-            block.clone(),
-            parents,
-            keeper.clone(),
-            rights.burials,
-        )?;
+        let (undertaker, finished) =
+            Undertaker::start(block.clone(), parents, keeper.clone(), rights.burials)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 keeper,
