@@ -4,6 +4,8 @@
 //! value stands becomes a text. Where a value goes across several of them (a document
 //! that is a secret as a whole), all of it is covered.
 
+use std::collections::HashSet;
+
 use super::automaton::START;
 use super::{COVER, Mask};
 
@@ -47,8 +49,29 @@ impl Mask {
 struct Masked<'a> {
     mask: &'a Mask,
     shown: Vec<u8>,
-    /// Keys that were covered, of each object that is open: no two may become one.
-    covered_keys: Vec<usize>,
+    /// Of each object that is open.
+    keys: Vec<Keys>,
+}
+
+/// Keys of an object as they are shown, those with a cover in them: no two may become one.
+#[derive(Default)]
+struct Keys {
+    shown: HashSet<String>,
+    numbered: usize,
+}
+
+impl Keys {
+    /// As it is, or with a number behind it where another key is shown so.
+    fn name(&mut self, mut key: String) -> String {
+        let length = key.len();
+        while !self.shown.insert(key.clone()) {
+            // Never again from the beginning: a key has few tries, however many there are.
+            self.numbered += 1;
+            key.truncate(length);
+            key.push_str(&(self.numbered + 1).to_string());
+        }
+        key
+    }
 }
 
 impl<'a> Masked<'a> {
@@ -56,7 +79,7 @@ impl<'a> Masked<'a> {
         let mut masked = Self {
             mask,
             shown: Vec::with_capacity(text.len()),
-            covered_keys: Vec::new(),
+            keys: Vec::new(),
         };
         let mut rest = text;
         while let Some(&first) = rest.first() {
@@ -66,11 +89,11 @@ impl<'a> Masked<'a> {
                 b'"' => masked.text(token, after.trim_ascii_start().starts_with(b":")),
                 b'-' | b'0'..=b'9' | b'a'..=b'z' => masked.word(token),
                 b'{' => {
-                    masked.covered_keys.push(0);
+                    masked.keys.push(Keys::default());
                     masked.shown.push(first);
                 }
                 b'}' => {
-                    masked.covered_keys.pop();
+                    masked.keys.pop();
                     masked.shown.push(first);
                 }
                 _ => masked.shown.extend_from_slice(token),
@@ -89,14 +112,14 @@ impl<'a> Masked<'a> {
         // Users' texts may have the runner's mark of a cut in them: it means nothing here.
         let covered = self.mask.text(meant.as_bytes());
         let mut covered = String::from_utf8_lossy(&covered).into_owned();
+        // Also a key that came with a cover in it: it may be what another one becomes.
+        if let Some(keys) = self.keys.last_mut().filter(|_| is_key)
+            && covered.contains(COVER)
+        {
+            covered = keys.name(covered);
+        }
         if covered == meant {
             return self.shown.extend_from_slice(token);
-        }
-        if let Some(count) = self.covered_keys.last_mut().filter(|_| is_key) {
-            *count += 1;
-            if *count > 1 {
-                covered.push_str(&count.to_string());
-            }
         }
         self.shown
             .extend_from_slice(serde_json::Value::from(covered).to_string().as_bytes());
