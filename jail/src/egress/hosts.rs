@@ -64,6 +64,15 @@ impl Wanted {
         };
         (port != 0).then_some(Self { host, port })
     }
+
+    /// As `Host` names it: without the port that would be meant anyway.
+    pub(super) fn authority(&self, instead: u16) -> String {
+        let text = self.to_string();
+        match text.strip_suffix(&format!(":{instead}")) {
+            Some(host) if self.port == instead => host.to_owned(),
+            _ => text,
+        }
+    }
 }
 
 impl std::fmt::Display for Wanted {
@@ -105,6 +114,14 @@ mod tests {
         );
         assert_eq!(wanted("[0::01]:80").unwrap(), "[::1]:80");
         assert_eq!(Wanted::of("example.com", Some(80)).unwrap().port, 80);
+        for (authority, named) in [
+            ("Example.com:080", "example.com"),
+            ("example.com:8080", "example.com:8080"),
+            ("[0::80]", "[::80]"),
+        ] {
+            let wanted = Wanted::of(authority, Some(80)).unwrap();
+            assert_eq!(wanted.authority(80), named);
+        }
         for wrong in [
             "example.com",
             "example.com:",

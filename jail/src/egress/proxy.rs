@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
@@ -40,6 +41,8 @@ const PIECE: usize = 16 << 10;
 /// writing doesn't see the answer.
 const UNREAD_BYTES: usize = 16 << 20;
 const UNREAD: Duration = Duration::from_secs(2);
+/// The port of addresses that name none.
+const HTTP: u16 = 80;
 
 type Body = Either<Incoming, Full<Bytes>>;
 type Host = Metered<TcpStream>;
@@ -274,7 +277,8 @@ impl Connection {
             });
         }
         let own_host = self.policy.dialer.walls.own_host;
-        let request = as_the_host_reads_it(request, own_host).ok_or(Refusal::NoProxyRequest)?;
+        let host = own_host.then_some(&wanted);
+        let request = as_the_host_reads_it(request, host).ok_or(Refusal::NoProxyRequest)?;
         let mut answer = sender.send_request(request).await.map_err(failed)?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked: what would do so is not passed on.
@@ -310,26 +314,36 @@ fn target<B>(request: &Request<B>) -> Option<Wanted> {
     match (request.method(), uri.scheme_str()) {
         (&Method::CONNECT, None) if uri.path().is_empty() => Wanted::of(authority, None),
         (&Method::CONNECT, _) => None,
-        (_, Some("http")) => Wanted::of(authority, Some(80)),
+        (_, Some("http")) => Wanted::of(authority, Some(HTTP)),
         _ => None,
     }
 }
 
 /// The same request in origin form, with the host it really asks for (RFC 9112, section
-/// 3.2.2), and without what concerns the proxy alone.
-fn as_the_host_reads_it(request: Request<Incoming>, own_host: bool) -> Option<Request<Incoming>> {
+/// 3.2.2) as we spell it, and without what concerns the proxy alone.
+fn as_the_host_reads_it(
+    request: Request<Incoming>,
+    host: Option<&Wanted>,
+) -> Option<Request<Incoming>> {
     let (mut parts, body) = request.into_parts();
-    let host = HeaderValue::from_str(parts.uri.authority()?.as_str()).ok()?;
-    let path = parts.uri.path_and_query().cloned();
-    parts.uri = path.map_or_else(|| Uri::from_static("/"), Uri::from);
+    parts.uri = origin_form(&parts.uri)?;
     parts.version = Version::HTTP_11;
     without_hops(&mut parts.headers);
-    if own_host {
+    if let Some(host) = host {
+        let host = HeaderValue::from_str(&host.authority(HTTP)).ok()?;
         parts.headers.insert(header::HOST, host);
     }
     // The library has told the client to go on.
     parts.headers.remove(header::EXPECT);
     Some(Request::from_parts(parts, body))
+}
+
+/// What stands behind the host. The library has no path at all for `http://host?query` and
+/// `http://host#fragment`, and would write it so.
+fn origin_form(uri: &Uri) -> Option<Uri> {
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{slash}{path}").parse().ok()
 }
 
 /// Removes what is for one connection only (RFC 9110, section 7.6.1).
