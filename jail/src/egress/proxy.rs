@@ -74,6 +74,8 @@ enum Refusal {
     Crowded,
     #[error("this is a proxy: CONNECT a host and a port, or ask for an http:// address")]
     NoProxyRequest,
+    #[error("a body is sent as it is, or chunked and nothing else")]
+    Coding,
     #[error("{0} is not among the hosts this version names")]
     Unnamed(Wanted),
     #[error("this execution has moved {} MiB, the most it may", .0 >> 20)]
@@ -95,6 +97,7 @@ impl Refusal {
             | Self::UsedUp(_)
             | Self::Dialled
             | Self::Dial(DialError::NoAddress(_)) => StatusCode::FORBIDDEN,
+            Self::Coding => StatusCode::NOT_IMPLEMENTED,
             Self::Full(_) | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Dial(_) | Self::Upstream(..) => StatusCode::BAD_GATEWAY,
         }
@@ -246,6 +249,9 @@ impl Connection {
             Admission::Full(most) => return Err(Refusal::Full(*most)),
         };
         let wanted = target(request).ok_or(Refusal::NoProxyRequest)?;
+        if !is_plainly_framed(request.headers()) {
+            return Err(Refusal::Coding);
+        }
         let dialled = self.policy.dial(&wanted, meter).await?;
         Ok((wanted, dialled))
     }
@@ -317,6 +323,14 @@ fn target<B>(request: &Request<B>) -> Option<Wanted> {
         (_, Some("http")) => Wanted::of(authority, Some(HTTP)),
         _ => None,
     }
+}
+
+/// Whether every host finds the same end of the body: a coding that one of them doesn't know
+/// (RFC 9112, section 6.1) may be none to it, and the body another request.
+fn is_plainly_framed(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    codings.next().is_none_or(is_chunked) && codings.next().is_none()
 }
 
 /// The same request in origin form, with the host it really asks for (RFC 9112, section
