@@ -116,14 +116,6 @@ pub(super) fn check(schema: &Value) -> Result<(), SchemaFault> {
     if !matches!(schema, Value::Object(_) | Value::Bool(_)) {
         return Err(SchemaFault::new("", "a schema is an object or a boolean"));
     }
-    if let Some(dialect) = schema.get("$schema") {
-        let known = dialect
-            .as_str()
-            .is_some_and(|uri| DIALECTS.contains(&uri.trim_end_matches('#')));
-        if !known {
-            return Err(SchemaFault::new("/$schema", "no dialect we know"));
-        }
-    }
     let mut waiting = vec![(String::new(), schema, 0_usize)];
     let (mut seen, mut patterns) = (0, 0);
     while let Some((at, schema, depth)) = waiting.pop() {
@@ -149,6 +141,16 @@ pub(super) fn check(schema: &Value) -> Result<(), SchemaFault> {
 }
 
 fn check_members(at: &str, members: &Map<String, Value>) -> Result<(), SchemaFault> {
+    // The library would look for an unknown one, wherever it stands.
+    if let Some(dialect) = members.get("$schema") {
+        let known = dialect
+            .as_str()
+            .is_some_and(|uri| DIALECTS.contains(&uri.trim_end_matches('#')));
+        if !known {
+            let pointer = format!("{at}/$schema");
+            return Err(SchemaFault::new(pointer, "no dialect we know"));
+        }
+    }
     for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
         let Some(target) = members.get(keyword) else {
             continue;
@@ -249,6 +251,10 @@ mod tests {
         );
         assert_eq!(fault(&json!({"not": {"$id": "http://x/"}})), "/not/$id");
         assert_eq!(fault(&json!({"$schema": "http://x/"})), "/$schema");
+        assert_eq!(
+            fault(&json!({"anyOf": [{"$schema": "http://x/"}]})),
+            "/anyOf/0/$schema"
+        );
         assert_eq!(fault(&json!([])), "");
     }
 
