@@ -10,7 +10,7 @@
 use serde_json::Value;
 
 use super::SchemaFault;
-use super::walk::{Place, Sub, Targets, subschemas};
+use super::walk::{Found, Place, Sub, Targets, subschemas};
 
 /// Steps of unfolding; a schema that needs more is refused.
 const UNFOLDED: usize = 10_000;
@@ -70,10 +70,10 @@ pub(super) fn of(schema: &Value) -> Result<Cost, SchemaFault> {
         branching: 0,
     };
     let mut budget = UNFOLDED;
-    let mut recursive = vec![schema];
+    let mut recursive = vec![(String::new(), schema)];
     let mut at = 0;
     // From the whole schema first, then from every schema that recursion comes back to.
-    while let Some(root) = recursive.get(at).copied() {
+    while let Some((pointer, root)) = recursive.get(at).cloned() {
         at += 1;
         let mut unfolding = Unfolding {
             targets: &targets,
@@ -84,7 +84,7 @@ pub(super) fn of(schema: &Value) -> Result<Cost, SchemaFault> {
             returns: Vec::new(),
             found: Vec::new(),
         };
-        unfolding.visit("", root)?;
+        unfolding.visit(&pointer, &pointer, root)?;
         let Unfolding {
             visits,
             returns,
@@ -93,9 +93,12 @@ pub(super) fn of(schema: &Value) -> Result<Cost, SchemaFault> {
         } = unfolding;
         cost.alternatives = cost.alternatives.max(busiest(&visits));
         cost.branching = cost.branching.max(busiest(&returns));
-        for schema in found {
-            if !recursive.iter().any(|known| std::ptr::eq(*known, schema)) {
-                recursive.push(schema);
+        for (pointer, schema) in found {
+            if !recursive
+                .iter()
+                .any(|(_, known)| std::ptr::eq(*known, schema))
+            {
+                recursive.push((pointer, schema));
             }
         }
     }
@@ -113,27 +116,31 @@ struct Unfolding<'a, 'b> {
     open: Vec<(&'a Value, usize)>,
     visits: Vec<(Path, u64)>,
     returns: Vec<(Path, u64)>,
-    found: Vec<&'a Value>,
+    found: Vec<Found<'a>>,
 }
 
 impl<'a> Unfolding<'a, '_> {
-    fn visit(&mut self, at: &str, schema: &'a Value) -> Result<(), SchemaFault> {
+    /// The schema at `at`; where it can't be unfolded, `blamed` has led to it.
+    fn visit(&mut self, at: &str, blamed: &str, schema: &'a Value) -> Result<(), SchemaFault> {
         if let Some((_, began)) = self
             .open
             .iter()
             .find(|(open, _)| std::ptr::eq(*open, schema))
         {
             if *began == self.path.len() {
-                return Err(SchemaFault::new(at, "this refers back to itself at once"));
+                return Err(SchemaFault::new(
+                    blamed,
+                    "this refers back to itself at once",
+                ));
             }
             self.returns.push((self.path.clone(), 1));
-            self.found.push(schema);
+            self.found.push((at.to_owned(), schema));
             return Ok(());
         }
         *self.budget = self
             .budget
             .checked_sub(1)
-            .ok_or_else(|| SchemaFault::new(at, "too many combinations to check in time"))?;
+            .ok_or_else(|| SchemaFault::new(blamed, "too many combinations to check in time"))?;
         self.visits.push((self.path.clone(), weight(schema)));
         self.open.push((schema, self.path.len()));
         for sub in subschemas(at, schema) {
@@ -141,12 +148,12 @@ impl<'a> Unfolding<'a, '_> {
         }
         for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
             if let Some(reference) = schema.get(keyword).and_then(Value::as_str) {
-                let at = format!("{at}/{keyword}");
-                let target = self
+                let blamed = format!("{at}/{keyword}");
+                let (at, target) = self
                     .targets
                     .resolve(reference)
-                    .ok_or_else(|| SchemaFault::new(&at, "this refers to nothing"))?;
-                self.visit(&at, target)?;
+                    .ok_or_else(|| SchemaFault::new(&blamed, "this refers to nothing"))?;
+                self.visit(&at, &blamed, target)?;
             }
         }
         self.open.pop();
@@ -156,10 +163,10 @@ impl<'a> Unfolding<'a, '_> {
     fn descend(&mut self, sub: Sub<'a>) -> Result<(), SchemaFault> {
         match sub.place {
             Place::Defined => Ok(()),
-            Place::Here => self.visit(&sub.pointer, sub.schema),
+            Place::Here => self.visit(&sub.pointer, &sub.pointer, sub.schema),
             place => {
                 self.path.push(place);
-                let outcome = self.visit(&sub.pointer, sub.schema);
+                let outcome = self.visit(&sub.pointer, &sub.pointer, sub.schema);
                 self.path.pop();
                 outcome
             }
@@ -263,6 +270,9 @@ mod tests {
             assert!(of(&schema).unwrap_err().what.contains("itself"), "{schema}");
         }
         assert!(of(&json!({"$ref": "#/nowhere"})).is_err());
+        let at_the_end =
+            json!({"items": {"$ref": "#x"}, "$defs": {"a": {"$anchor": "x", "$ref": "#y"}}});
+        assert_eq!(of(&at_the_end).unwrap_err().pointer, "/$defs/a/$ref");
     }
 
     #[test]

@@ -174,42 +174,45 @@ fn check_members(at: &str, members: &Map<String, Value>) -> Result<(), SchemaFau
     Ok(())
 }
 
+/// A schema, and the JSON Pointer of its place.
+pub(super) type Found<'a> = (String, &'a Value);
+
 /// The schemas references may name: `#`, `#/a/b`, `#anchor`.
 pub(super) struct Targets<'a> {
     root: &'a Value,
-    anchors: HashMap<&'a str, &'a Value>,
+    anchors: HashMap<&'a str, Found<'a>>,
 }
 
 impl<'a> Targets<'a> {
     pub(super) fn of(root: &'a Value) -> Self {
         let mut anchors = HashMap::new();
-        let mut waiting = vec![root];
-        while let Some(schema) = waiting.pop() {
+        let mut waiting = vec![(String::new(), root)];
+        while let Some((at, schema)) = waiting.pop() {
             for keyword in ["$anchor", "$dynamicAnchor"] {
                 if let Some(name) = schema.get(keyword).and_then(Value::as_str) {
-                    anchors.insert(name, schema);
+                    anchors.insert(name, (at.clone(), schema));
                 }
             }
             for keyword in ["$id", "id"] {
                 let fragment = schema.get(keyword).and_then(Value::as_str);
                 if let Some(name) = fragment.and_then(|uri| uri.strip_prefix('#')) {
-                    anchors.insert(name, schema);
+                    anchors.insert(name, (at.clone(), schema));
                 }
             }
-            waiting.extend(subschemas("", schema).into_iter().map(|sub| sub.schema));
+            let below = subschemas(&at, schema).into_iter();
+            waiting.extend(below.map(|sub| (sub.pointer, sub.schema)));
         }
         Self { root, anchors }
     }
 
-    pub(super) fn resolve(&self, reference: &str) -> Option<&'a Value> {
+    pub(super) fn resolve(&self, reference: &str) -> Option<Found<'a>> {
         let fragment = reference.strip_prefix('#')?;
-        if fragment.is_empty() {
-            return Some(self.root);
+        if fragment.is_empty() || fragment.starts_with('/') {
+            let pointer = percent_decoded(fragment)?;
+            let schema = self.root.pointer(&pointer)?;
+            return Some((pointer, schema));
         }
-        if fragment.starts_with('/') {
-            return self.root.pointer(&percent_decoded(fragment)?);
-        }
-        self.anchors.get(fragment).copied()
+        self.anchors.get(fragment).cloned()
     }
 }
 
@@ -274,10 +277,10 @@ mod tests {
     fn a_reference_is_resolved_by_pointer_and_by_anchor() {
         let schema = json!({"$defs": {"a b": {"$anchor": "here"}}});
         let targets = Targets::of(&schema);
-        let wanted = &schema["$defs"]["a b"];
-        assert_eq!(targets.resolve("#/$defs/a%20b"), Some(wanted));
-        assert_eq!(targets.resolve("#here"), Some(wanted));
-        assert_eq!(targets.resolve("#"), Some(&schema));
+        let wanted = Some(("/$defs/a b".to_owned(), &schema["$defs"]["a b"]));
+        assert_eq!(targets.resolve("#/$defs/a%20b"), wanted);
+        assert_eq!(targets.resolve("#here"), wanted);
+        assert_eq!(targets.resolve("#"), Some((String::new(), &schema)));
         assert_eq!(targets.resolve("#/nowhere"), None);
     }
 }
