@@ -4,7 +4,7 @@
 use std::str::FromStr as _;
 
 use common::limits;
-use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
+use pep508_rs::{Requirement, VerbatimUrl};
 
 use crate::fields::Fields;
 
@@ -29,16 +29,29 @@ fn normalised(text: &str) -> Result<String, String> {
         Some((name, marker)) => (name, Some(marker)),
         None => (text, None),
     };
-    let requirement = Requirement::<VerbatimUrl>::from_str(name)
-        .map_err(|error| format!("no requirement of PEP 508: {}", error.message))?;
-    if let Some(VersionOrUrl::Url(_)) = requirement.version_or_url {
+    // Before the library sees it, which puts the environment of this process into addresses.
+    if name.contains(['@', '/', '\\', ':', '$']) {
         return Err("packages are named, not fetched from an address or a path".to_owned());
     }
+    if !has_whole_names(name) {
+        return Err("a name ends with a letter or a digit".to_owned());
+    }
+    let requirement = Requirement::<VerbatimUrl>::from_str(name)
+        .map_err(|error| format!("no requirement of PEP 508: {}", error.message))?;
     match marker.map(plain_marker) {
         None => Ok(requirement.to_string()),
         Some(Some(marker)) => Ok(format!("{requirement} ; {marker}")),
         Some(None) => Err("no marker of PEP 508 behind the semicolon".to_owned()),
     }
+}
+
+/// Whether the package and its extras end as names do; the library panics at some that don't.
+fn has_whole_names(text: &str) -> bool {
+    let names = text.split(['<', '>', '=', '!', '~', '(']).next();
+    names
+        .unwrap_or_default()
+        .split(|letter: char| !letter.is_ascii_alphanumeric() && !"._-".contains(letter))
+        .all(|name| !name.ends_with(['.', '_', '-']))
 }
 
 /// A marker as far as it is read here: comparisons of words and quoted texts, with single
@@ -147,6 +160,11 @@ mod tests {
             "six --hash=sha256:aa",
             "six # comment",
             "six==",
+            "six-[test]",
+            "six-==1",
+            "six_ ",
+            "six[test-]",
+            "six @ ${HOME}",
             "six; os_name ==",
             "six; os_name == 'x",
             "six; bogus == '1'",
