@@ -1,6 +1,9 @@
 //! Packages a version asks for: each line one requirement by name (PEP 508), and
 //! nothing else that a resolver would understand.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::str::FromStr as _;
 
 use common::limits;

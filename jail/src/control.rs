@@ -72,6 +72,12 @@ impl Control {
         }
     }
 
+    /// Room that what was read takes.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.got.capacity()
+    }
+
     fn whole_frame(&mut self, most: usize) -> Result<Option<(Header, Vec<u8>)>, ControlError> {
         let Some(head) = self.got.first_chunk::<HEADER>() else {
             return Ok(None);

@@ -333,7 +333,7 @@ pub(crate) fn over(ended: Result<(Header, Vec<u8>), ControlError>) -> Reason {
 }
 
 /// Whether all of a frame has come.
-fn is_whole(got: &[u8]) -> bool {
+pub(crate) fn is_whole(got: &[u8]) -> bool {
     let header = got.first_chunk::<HEADER>().map(Header::parse);
     let Some(Ok(header)) = header else {
         return false;

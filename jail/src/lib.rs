@@ -44,6 +44,8 @@ mod exact;
 mod execute;
 mod facts;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 mod host;
 mod judge;
 mod live;

@@ -1,5 +1,8 @@
 //! What executions may reach: as the operator says it, and as a version does.
 
+#[cfg(test)]
+mod fuzz;
+
 use common::config::Env;
 use common::network::{AllowedHost, HostPattern};
 use common::plan::PlanLimits;

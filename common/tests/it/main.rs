@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod db;
+mod fuzz;
 mod queue;
 mod record;
 mod vault;

@@ -18,6 +18,13 @@ pub enum HostName {
 }
 
 impl NamedHost {
+    /// Whether a request or a tunnel to this authority would be let through.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn admits(&self, authority: &str) -> bool {
+        Wanted::of(authority, None).is_some_and(|wanted| self.is(&wanted))
+    }
+
     pub(super) fn is(&self, wanted: &Wanted) -> bool {
         self.port == wanted.port
             && match &self.name {

@@ -24,6 +24,8 @@
 
 mod address;
 mod dial;
+#[cfg(test)]
+mod fuzz;
 mod hosts;
 mod meter;
 mod proxy;

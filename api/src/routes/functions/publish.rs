@@ -1,5 +1,8 @@
 //! `PUT /v1/namespaces/{ns}/functions/{fn}`: a function, or its next version.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
