@@ -98,9 +98,13 @@ impl GenericSandbox {
         let group = &jail.remains()?.group;
         // Files that were read and are not in use make room as soon as somebody wants it: counted
         // in, they would be the execution's to fill with something else.
-        let imported = group.usage().saturating_sub(group.idle_cache());
-        let memory_limit = imported + BASE_BYTES + limits.memory_bytes;
-        if jail.host.profile().bound_memory {
+        let usage = group.usage();
+        let room = BASE_BYTES + limits.memory_bytes;
+        let memory_limit = usage.saturating_sub(group.idle_cache()) + room;
+        let is_bounded = jail.host.profile().bound_memory;
+        if is_bounded && memory_limit < usage {
+            group.lower_memory(memory_limit, usage + room).await?;
+        } else if is_bounded {
             group.set_memory(memory_limit)?;
         }
         let file_cache = FileCache::of(group);

@@ -61,6 +61,7 @@ impl Sandbox {
         // It reads the whole input before it runs anything: where this fails, nothing has run.
         let unsent = match timeout(request.timeout, channel.answer.send(&bytes)).await {
             Ok(Ok(())) => None,
+            Ok(Err(_)) if self.cancelled.load(Ordering::Acquire) => Some(Reason::Cancelled),
             Ok(Err(_)) if self.has_run => return Err(SandboxError::Gone),
             // Dead so soon after its import, it would be so in every sandbox.
             Ok(Err(_)) => Some(Reason::Died),

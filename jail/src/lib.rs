@@ -14,8 +14,8 @@
 //! **Against whom.** The code of a version is hostile, its import and its packages too, and
 //! so is every byte that comes out of a sandbox. It reaches no file, process or descriptor
 //! of the host, no other sandbox, no host it wasn't given, and no more of anything than its
-//! [`Limits`]. Each wall is met at a worker's start ([`Host::self_test`]) and taken away by
-//! a test that then sees the attack succeed (`tests/it/hostile`, `tests/it/network`).
+//! [`Limits`]. Those that depend on the host are met at a worker's start
+//! ([`Host::self_test`]); each is taken away by a test that then sees the attack succeed (`tests/it/hostile`, `tests/it/network`).
 //!
 //! **What the worker risks.** Only the threads that make and change sandboxes have
 //! capabilities, each the few on its list; who uses a sandbox gives up all of them and the

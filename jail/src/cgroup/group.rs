@@ -98,29 +98,22 @@ impl Group {
 
     /// Memory, swap included: the sandbox has no more of both than this.
     pub(crate) fn set_memory(&self, bytes: u64) -> Result<(), GroupError> {
-        match &self.places {
-            Parents::V1 { memory, .. } => {
-                let both = memory.join("memory.memsw.limit_in_bytes");
-                if !both.exists() {
-                    return set(memory, "memory.limit_in_bytes", bytes);
-                }
-                // The kernel refuses memory above memory and swap: raise that one first.
-                if set(memory, "memory.limit_in_bytes", bytes).is_ok() {
-                    return set(memory, "memory.memsw.limit_in_bytes", bytes);
-                }
-                set(memory, "memory.memsw.limit_in_bytes", bytes)?;
-                set(memory, "memory.limit_in_bytes", bytes)
-            }
-            Parents::V2(path) => {
-                set(path, "memory.max", bytes)?;
-                for file in ["memory.swap.max", "memory.zswap.max", "memory.oom.group"] {
-                    if path.join(file).exists() {
-                        set(path, file, 0)?;
-                    }
-                }
-                Ok(())
-            }
-        }
+        set_memory(&self.places, bytes)
+    }
+
+    /// The same where it is less than what is used now: the kernel takes back what files
+    /// fill before it returns, which takes a while, so another thread waits for it. Where it
+    /// can't have that back, the limit is `instead`.
+    pub(crate) async fn lower_memory(&self, bytes: u64, instead: u64) -> Result<(), GroupError> {
+        let places = self.places.clone();
+        let lowering = move || set_memory(&places, bytes).or_else(|_| set_memory(&places, instead));
+        let lowered = tokio::task::spawn_blocking(lowering).await;
+        lowered.unwrap_or_else(|error| {
+            Err(GroupError::Set(
+                "the memory".to_owned(),
+                io::Error::other(error),
+            ))
+        })
     }
 
     pub(crate) fn set_pids(&self, most: u32) -> Result<(), GroupError> {
@@ -262,6 +255,33 @@ pub(super) fn set_weight(places: &Parents, weight: u32) -> Result<(), GroupError
             set(cpu, "cpu.shares", shares.max(2))
         }
         Parents::V2(path) => set(path, "cpu.weight", weight),
+    }
+}
+
+/// Memory and swap together: no more of both than this.
+fn set_memory(places: &Parents, bytes: u64) -> Result<(), GroupError> {
+    match places {
+        Parents::V1 { memory, .. } => {
+            let both = memory.join("memory.memsw.limit_in_bytes");
+            if !both.exists() {
+                return set(memory, "memory.limit_in_bytes", bytes);
+            }
+            // The kernel refuses memory above memory and swap: raise that one first.
+            if set(memory, "memory.limit_in_bytes", bytes).is_ok() {
+                return set(memory, "memory.memsw.limit_in_bytes", bytes);
+            }
+            set(memory, "memory.memsw.limit_in_bytes", bytes)?;
+            set(memory, "memory.limit_in_bytes", bytes)
+        }
+        Parents::V2(path) => {
+            set(path, "memory.max", bytes)?;
+            for file in ["memory.swap.max", "memory.zswap.max", "memory.oom.group"] {
+                if path.join(file).exists() {
+                    set(path, file, 0)?;
+                }
+            }
+            Ok(())
+        }
     }
 }
 

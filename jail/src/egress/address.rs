@@ -87,7 +87,8 @@ impl Addresses {
             .refused
             .iter()
             .any(|range| range.contains(&address));
-        if carries_another || is_refused {
+        // Nobody's address, by which a kernel reaches itself.
+        if carries_another || is_refused || address.is_unspecified() {
             return false;
         }
         let open = |is_meant: &dyn Fn(&IpNet) -> bool| {
@@ -229,6 +230,8 @@ mod tests {
         assert!(all.may_be_reached(of("10.1.2.4"), now));
         for own in [
             "10.1.2.3",
+            "0.0.0.0",
+            "::",
             "127.0.0.1",
             "::1",
             "::ffff:127.0.0.1",

@@ -151,11 +151,19 @@ where
     let serving = serve_all(client, policy, admission);
     match &meter {
         None => serving.await,
-        Some(meter) => tokio::select! {
-            biased;
-            () = meter.ends() => {}
-            () = serving => {}
-        },
+        Some(meter) => {
+            let mut ends = std::pin::pin!(meter.ends());
+            // It may have been shut since it was looked at: heard from here on, or seen below.
+            ends.as_mut().enable();
+            if meter.is_shut() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = ends => {}
+                () = serving => {}
+            }
+        }
     }
 }
 

@@ -25,8 +25,8 @@ use super::{EgressWalls, Network};
 const CONNECTIONS: usize = 64;
 /// That are being told so; others wait in the backlog.
 const TURNED_AWAY: usize = 16;
-/// Descriptors that one sandbox's way takes besides those of admitted connections.
-pub(crate) const DESCRIPTORS: u64 = 4 + TURNED_AWAY as u64;
+/// Descriptors that one sandbox's way takes: its listener, and all that connects to it.
+pub(crate) const DESCRIPTORS: u64 = 4 + (CONNECTIONS + TURNED_AWAY) as u64;
 /// After a connection that could not be accepted.
 const AGAIN: Duration = Duration::from_millis(100);
 /// Until the thread of the network has done as it was told.

@@ -9,8 +9,8 @@ use crate::egress;
 const OWN: u64 = 256;
 /// Of a sandbox: groups, sockets, pipes, and one execution's.
 const SANDBOX: u64 = 32;
-/// Both ends of a connection out of a sandbox.
-const CONNECTION: u64 = 2;
+/// A connection to a host, or what its look-up takes; the sandbox's end is the sandbox's.
+const CONNECTION: u64 = 4;
 /// Fewer connections than one sandbox may have are no network.
 const LEAST: u64 = 64;
 
@@ -30,16 +30,22 @@ pub enum DescriptorsError {
 /// are enough for.
 pub(super) fn places(sandboxes: u32) -> Result<usize, DescriptorsError> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(DescriptorsError::Raise)?;
-    if soft < hard {
+    let need = need(sandboxes);
+    // More than it was given may be had by root alone, and not everywhere.
+    let raised = hard < need && setrlimit(Resource::RLIMIT_NOFILE, need, need).is_ok();
+    if !raised && soft < hard {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(DescriptorsError::Raise)?;
     }
-    left(sandboxes, hard)
+    left(sandboxes, if raised { need } else { hard })
+}
+
+fn need(sandboxes: u32) -> u64 {
+    let each = SANDBOX + egress::DESCRIPTORS;
+    OWN + u64::from(sandboxes) * each + LEAST * CONNECTION
 }
 
 fn left(sandboxes: u32, limit: u64) -> Result<usize, DescriptorsError> {
-    let each = SANDBOX + egress::DESCRIPTORS;
-    let least = OWN + u64::from(sandboxes) * each;
-    let need = least + LEAST * CONNECTION;
+    let need = need(sandboxes);
     if limit < need {
         return Err(DescriptorsError::Few {
             sandboxes,
@@ -47,7 +53,8 @@ fn left(sandboxes: u32, limit: u64) -> Result<usize, DescriptorsError> {
             limit,
         });
     }
-    Ok(usize::try_from((limit - least) / CONNECTION).unwrap_or(usize::MAX))
+    let left = LEAST + (limit - need) / CONNECTION;
+    Ok(usize::try_from(left).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]
@@ -56,10 +63,9 @@ mod tests {
 
     #[test]
     fn what_sandboxes_need_is_not_given_to_connections() {
-        let each = SANDBOX + egress::DESCRIPTORS;
-        let enough = OWN + 10 * each + 2 * 64;
+        let enough = OWN + 10 * (SANDBOX + egress::DESCRIPTORS) + 64 * CONNECTION;
         assert_eq!(left(10, enough).unwrap(), 64);
-        assert_eq!(left(10, enough + 200).unwrap(), 164);
+        assert_eq!(left(10, enough + 200).unwrap(), 64 + 50);
         assert!(matches!(
             left(10, enough - 1),
             Err(DescriptorsError::Few { .. })

@@ -306,8 +306,7 @@ impl Host {
         &self.inner.visitor
     }
 
-    /// Started when it is first needed: its thread then has the rights of the one that asks,
-    /// who has none any more.
+    /// Started when a version first names hosts, and anew should it ever end.
     pub(crate) fn egress(&self) -> Result<Egress, EgressError> {
         let inner = &self.inner;
         let mut egress = inner.egress.lock().unwrap_or_else(PoisonError::into_inner);

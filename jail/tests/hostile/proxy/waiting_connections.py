@@ -24,7 +24,7 @@ def main(host, leave):
         return seen
     # As many as are served at once, and those that are told so, none of which says a word.
     held = [socket.create_connection(("127.0.0.1", 3128)) for _ in range(80)]
-    late = [socket.create_connection(("127.0.0.1", 3128)) for _ in range(10)]
+    late = [socket.create_connection(("127.0.0.1", 3128)) for _ in range(100)]
     for connection in late:
         connection.sendall(f"GET http://{host}/late HTTP/1.1\r\n\r\n".encode())
     main_process = os.getpid()

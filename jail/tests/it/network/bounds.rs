@@ -140,7 +140,7 @@ def main(host: str, most: int, hold: float):
     return sorted(answers)
 "#;
     // What this host needs for its sandboxes, and two connections more than one of them has.
-    let enough = 256 + u64::from(config().max_sandboxes) * 52 + 2 * 66;
+    let enough = 256 + u64::from(config().max_sandboxes) * (32 + 84) + 4 * 66;
     setrlimit(Resource::RLIMIT_NOFILE, enough, enough).unwrap();
     let (outside, server) = (Outside::open(), Server::start());
     outside.names.say("api.test", &["127.0.0.1"]);
@@ -149,7 +149,7 @@ def main(host: str, most: int, hold: float):
     let mut other = outside.sandbox(HOLDS, std::slice::from_ref(&host)).await;
     let killer = holds.killer();
     let asked = async {
-        while server.wait_for(64).await != 64 {}
+        assert_eq!(server.wait_for(64).await, 64);
         let told = run(&mut other, &json!({"host": host, "most": 3, "hold": 0})).await;
         // Everything else has what it needs.
         let third = outside.sandbox(HOLDS, std::slice::from_ref(&host)).await;
@@ -186,9 +186,10 @@ def main(url):
             .await;
         let input = json!({"url": format!("http://{host}/{path}")}).to_string();
         let mut asked = request(&input);
-        asked.timeout = Duration::from_millis(600);
+        asked.timeout = Duration::from_secs(2);
         let done = waits.run(asked).await.unwrap();
         assert_eq!(failure(&done).code, FailureCode::Timeout, "{path}");
+        assert!(!server.heads().is_empty(), "it was connected: {path}");
         // Its connection is closed with it, not with the sandbox's burial.
         assert_eq!(server.wait_for(0).await, 0, "{path}");
     }

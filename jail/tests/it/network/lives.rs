@@ -134,7 +134,7 @@ async fn a_killed_sandbox_s_connections_end_with_it() {
     let killer = opens.killer();
     let kill = async {
         // Until it is connected: nothing else says so.
-        while server.wait_for(1).await != 1 {}
+        assert_eq!(server.wait_for(1).await, 1);
         killer.kill();
     };
     let input = json!({"host": host});

@@ -71,9 +71,9 @@ impl Server {
         (of(&self.seen.bytes_out), of(&self.seen.bytes_in))
     }
 
-    /// Until as many connections are open; gives how many are after two seconds at most.
+    /// Until as many connections are open; gives how many are after twenty seconds at most.
     pub(crate) async fn wait_for(&self, open: usize) -> usize {
-        let until = Instant::now() + Duration::from_secs(2);
+        let until = Instant::now() + Duration::from_secs(20);
         loop {
             let now = self.seen.open.load(Ordering::SeqCst);
             if now == open || Instant::now() >= until {
