@@ -28,7 +28,7 @@ install_kernel() {
 
 newest_kernel() {
   apt-cache depends linux-image-cloud-amd64 2>/dev/null |
-    awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }'
+    awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }' || true
 }
 
 # furnish_machine <directory> <binary>...: makes the disk from what is there.

@@ -118,6 +118,7 @@ scheduler_run() {
   app_run scheduler scheduler <<END
 DATABASE_URL_FILE="$home/secrets/scheduler.database_url"
 PATCHBAY_RUN_AS=patchbay
+$(passed_on PATCHBAY_PLANS_FILE)
 END
 }
 
