@@ -75,3 +75,29 @@ pub const FAILURE_BYTES: usize = 256 << 10;
 pub const BOUND_BYTES: usize = 1 << 20;
 /// What a version's import may print and have kept.
 pub const IMPORT_LOG_BYTES: usize = 64 << 10;
+
+// The way out of a sandbox.
+
+/// Connections of one sandbox at once; more are told so.
+pub const CONNECTIONS: usize = 64;
+/// Connections that are being told so; others wait in the backlog.
+pub const TURNED_AWAY: usize = 16;
+/// Connections that one execution may ask for, look-ups included: each costs this host more
+/// than its bytes do.
+pub const CONNECTIONS_IN_ALL: u32 = 5_000;
+/// Of a request's head: about so many bytes, and lines.
+pub const HEAD_BYTES: usize = 64 << 10;
+pub const HEAD_LINES: usize = 100;
+/// Bytes that wait in a connection from a sandbox, each way, and in one to a host: they are
+/// the kernel's memory and in no group. The kernel doubles them.
+pub const SANDBOX_BUFFER: usize = 128 << 10;
+pub const HOST_BUFFER: u32 = 256 << 10;
+
+// Descriptors of the process that has the sandboxes.
+
+/// Of the process itself: servers, logs, files being read.
+pub const DESCRIPTORS_OWN: u64 = 256;
+/// Of a sandbox: groups, sockets, pipes, one execution's, and all that connects to its way out.
+pub const DESCRIPTORS_SANDBOX: u64 = 36 + (CONNECTIONS + TURNED_AWAY) as u64;
+/// A connection to a host, or what its look-up takes; the sandbox's end is the sandbox's.
+pub const DESCRIPTORS_CONNECTION: u64 = 4;

@@ -17,8 +17,8 @@ NEWUSER = 0x10000000
 OUTSIDE = {}
 
 
-def main(probe, net):
-    OUTSIDE["net"] = net
+def main(probe, outside):
+    OUTSIDE.update(outside)
     return [[name, bool(holds)] for name, holds in PROBES[probe]()]
 
 
@@ -39,11 +39,25 @@ def mounts():
 
 
 def unwritable(place):
+    """The template may write to `/code`; everything else is read-only for all."""
+    if place != "/code":
+        return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
     path = os.path.join(place, "selftest")
-    if not refused(lambda: os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))):
+    if not refused(lambda: os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)), errno.EACCES):
         os.unlink(path)
         return False
     return True
+
+
+def is_own(namespace):
+    return bool(OUTSIDE[namespace]) and os.readlink("/proc/self/ns/" + namespace) != OUTSIDE[namespace]
+
+
+def asked(host):
+    """The status line of a tunnel to it."""
+    with socket.create_connection(("127.0.0.1", 3128)) as proxy:
+        proxy.sendall(b"CONNECT %s HTTP/1.1\r\n\r\n" % host)
+        return proxy.recv(1000).split(b"\r\n")[0]
 
 
 def status():
@@ -99,7 +113,9 @@ def walls():
     yield "proc shows processes only", not os.path.exists("/proc/meminfo") and not os.path.exists("/proc/sys")
     with open("/proc/self/net/dev") as file:
         alone = [line.split(":")[0].strip() for line in file if ":" in line] == ["lo"]
-    yield "network namespace", alone and OUTSIDE["net"] and os.readlink("/proc/self/ns/net") != OUTSIDE["net"]
+    yield "network namespace", alone and is_own("net")
+    for name in ("cgroup", "ipc", "mnt", "user", "uts"):
+        yield name + " namespace", is_own(name)
     yield "forgotten connections", not remembers_connections()
     here, there = os.fstat(0), os.stat("/dev/null")
     yield "standard input", (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
@@ -153,4 +169,10 @@ def memory():
     yield "memory", False
 
 
-PROBES = {name: globals()[name] for name in ("walls", "scratch", "empty", "processes", "cpu", "memory")}
+def proxy():
+    """It was given port 9 of an address that no operator can open."""
+    yield "named hosts alone", b"is not among the hosts" in asked(b"[::ffff:127.0.0.1]:10")
+    yield "public addresses alone", b"no address that may be reached" in asked(b"[::ffff:127.0.0.1]:9")
+
+
+PROBES = {name: globals()[name] for name in ("walls", "scratch", "empty", "processes", "cpu", "memory", "proxy")}

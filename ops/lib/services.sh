@@ -90,11 +90,17 @@ $(sed '/^$/d; s/^/  /; s/$/ \\/')
 END
 }
 
-# Settings of whoever calls ops/up that are the services' as well: those that are set.
+# Settings of whoever calls ops/up that are the services' as well. They are remembered, for a
+# later call without them must not open what this one closed; an empty value forgets one.
 passed_on() {
-  local name
+  local name file
   for name; do
-    [ -z "${!name:-}" ] || printf '%s=%q\n' "$name" "${!name}"
+    file=$home/settings/$name
+    if [ -n "${!name+set}" ]; then
+      mkdir -p "$home/settings"
+      printf '%s' "${!name}" >"$file"
+    fi
+    [ ! -s "$file" ] || printf '%s=%q\n' "$name" "$(cat "$file")"
   done
 }
 

@@ -82,14 +82,18 @@ impl Checked {
         lines.push('\n');
         for wall in &self.report.walls {
             let (word, met) = match &wall.met {
-                Ok(met) => ("ok  ", met),
-                Err(instead) => ("OPEN", instead),
+                Ok(met) => ("ok  ", format!("met: {met}")),
+                Err(instead) => ("OPEN", format!("instead: {instead}")),
             };
-            let _ = writeln!(lines, "{word} {:<36} {}; met: {met}", wall.name, wall.how);
+            let _ = writeln!(lines, "{word} {:<36} {}; {met}", wall.name, wall.how);
         }
         let missing = self.report.missing();
         let _ = match missing.len() {
-            0 => writeln!(lines, "\nevery wall holds ({})", self.report.walls.len()),
+            0 => writeln!(
+                lines,
+                "\nevery wall that was tried holds ({})",
+                self.report.walls.len()
+            ),
             _ => writeln!(lines, "\nnot enforced: {}", missing.join(", ")),
         };
         lines

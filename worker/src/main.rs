@@ -10,14 +10,20 @@ use worker::{Checked, Config, Prepared, Stops};
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut env = Env::process();
-    let is_asked = |option| std::env::args().any(|argument| argument == option);
-    if is_asked("--check-host") {
-        let checked = Checked::host(&mut env)?;
-        print!("{}", checked.text());
-        return Ok(ExitCode::from(u8::from(!checked.is_fit())));
-    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let is_checked = match arguments[..] {
+        [] => false,
+        ["--check-config"] => true,
+        ["--check-host"] => {
+            let checked = Checked::host(&mut env)?;
+            print!("{}", checked.text());
+            return Ok(ExitCode::from(u8::from(!checked.is_fit())));
+        }
+        _ => anyhow::bail!("worker [--check-host | --check-config]"),
+    };
     let config = Config::from_env(&mut env)?;
-    if is_asked("--check-config") {
+    if is_checked {
         print!("{}", env.effective());
         return Ok(ExitCode::SUCCESS);
     }

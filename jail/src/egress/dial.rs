@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -16,15 +16,12 @@ use tokio::time::timeout;
 use super::address::Addresses;
 use super::hosts::Wanted;
 use super::{EgressConfig, EgressError, EgressWalls};
+use crate::limits::HOST_BUFFER;
 
 const LOOK_UP: Duration = Duration::from_secs(10);
 /// To one address, and to all of a name together.
 const CONNECT: Duration = Duration::from_secs(5);
 const CONNECT_ALL: Duration = Duration::from_secs(15);
-/// What the kernel may keep that arrived from a host and nobody has read: it is in no
-/// sandbox's memory.
-const UNREAD: u32 = 256 << 10;
-const UNSENT: u32 = 256 << 10;
 
 /// Why there is no connection, as the code is told.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +34,31 @@ pub(super) enum DialError {
     LookUp(String, #[source] Option<NetError>),
     #[error("{0} cannot be connected to")]
     Connect(Wanted, #[source] io::Error),
+}
+
+type Builder = ResolverBuilder<TokioRuntimeProvider>;
+
+/// Asks the servers that the operator names, else this host's. Where there are none, names
+/// lead nowhere, and addresses are reached all the same.
+fn resolver(config: &EgressConfig) -> Builder {
+    let over = |servers| {
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    if config.nameservers.is_empty() {
+        return TokioResolver::builder_tokio().unwrap_or_else(|error| {
+            tracing::error!(error = %error, "executions have no server that knows names");
+            over(Vec::new())
+        });
+    }
+    let servers = config.nameservers.iter().map(|at| {
+        let mut server = NameServerConfig::udp_and_tcp(at.ip());
+        for connection in &mut server.connections {
+            connection.port = at.port();
+        }
+        server
+    });
+    over(servers.collect())
 }
 
 /// Shared by all ways.
@@ -55,19 +77,7 @@ impl Dialer {
         walls: EgressWalls,
         places: usize,
     ) -> Result<Self, EgressError> {
-        let mut builder = if config.nameservers.is_empty() {
-            TokioResolver::builder_tokio().map_err(EgressError::Resolver)?
-        } else {
-            let servers = config.nameservers.iter().map(|at| {
-                let mut server = NameServerConfig::udp_and_tcp(at.ip());
-                for connection in &mut server.connections {
-                    connection.port = at.port();
-                }
-                server
-            });
-            let servers = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
-            TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default())
-        };
+        let mut builder = resolver(config);
         // Else one tenant could tell by the time what another one has looked up.
         builder.options_mut().cache_size = 0;
         Ok(Self {
@@ -149,8 +159,8 @@ async fn connect(at: SocketAddr) -> io::Result<TcpStream> {
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     // Before it connects: the window that is offered follows from it.
-    socket.set_recv_buffer_size(UNREAD)?;
-    socket.set_send_buffer_size(UNSENT)?;
+    socket.set_recv_buffer_size(HOST_BUFFER)?;
+    socket.set_send_buffer_size(HOST_BUFFER)?;
     // Small pieces of a handshake don't wait for each other.
     socket.set_nodelay(true)?;
     socket.connect(at).await

@@ -13,9 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-/// Connections that one execution may ask for, look-ups included: each costs this host more
-/// than its bytes do.
-pub(super) const DIALS: u32 = 5_000;
+use crate::limits::CONNECTIONS_IN_ALL;
 
 /// What an execution moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +91,7 @@ impl Meter {
 
     /// One more connection, where so many may be made.
     pub(super) fn dials(&self) -> bool {
-        self.dials.fetch_add(1, Ordering::Relaxed) < DIALS
+        self.dials.fetch_add(1, Ordering::Relaxed) < CONNECTIONS_IN_ALL
     }
 
     /// What may still go through.
@@ -227,7 +225,7 @@ mod tests {
     #[test]
     fn as_many_connections_are_asked_for_as_may_be() {
         let meter = Meter::new(0);
-        assert!((0..DIALS).all(|_| meter.dials()));
+        assert!((0..CONNECTIONS_IN_ALL).all(|_| meter.dials()));
         assert!(!meter.dials());
     }
 

@@ -29,6 +29,7 @@ mod fuzz;
 mod hosts;
 mod meter;
 mod proxy;
+mod refusal;
 mod way;
 
 use std::io;
@@ -41,7 +42,7 @@ use tokio::task::JoinSet;
 
 pub use self::hosts::{HostName, NamedHost};
 pub use self::meter::Traffic;
-pub(crate) use self::way::{DESCRIPTORS, Passage, Way};
+pub(crate) use self::way::{Passage, Way};
 
 use self::dial::Dialer;
 use self::way::Opened;

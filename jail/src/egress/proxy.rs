@@ -17,7 +17,6 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1 as client;
-use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -29,13 +28,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Network;
-use super::dial::{DialError, Dialer};
+use super::dial::Dialer;
 use super::hosts::Wanted;
-use super::meter::{DIALS, Meter, Metered};
+use super::meter::{Meter, Metered};
+use super::refusal::{Body, Refusal};
+use crate::limits::{HEAD_BYTES, HEAD_LINES};
 
-/// Of a request's head, about so many bytes, and lines.
-const HEAD_BYTES: usize = 64 << 10;
-const HEAD_LINES: usize = 100;
 const PIECE: usize = 16 << 10;
 /// How much of a refused request is read, and for how long, before it is answered: who is still
 /// writing doesn't see the answer.
@@ -44,7 +42,6 @@ const UNREAD: Duration = Duration::from_secs(2);
 /// The port of addresses that name none.
 const HTTP: u16 = 80;
 
-type Body = Either<Incoming, Full<Bytes>>;
 type Host = Metered<TcpStream>;
 
 /// What one sandbox may reach, and how.
@@ -61,62 +58,6 @@ pub(super) enum Admission {
     Shut,
     /// So many are there already.
     Full(usize),
-}
-
-/// Why a request goes nowhere, as the code is told.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("the network is there while an execution runs")]
-    Shut,
-    #[error("more than {0} connections at once")]
-    Full(usize),
-    #[error("this host has as many connections as it can have")]
-    Crowded,
-    #[error("this is a proxy: CONNECT a host and a port, or ask for an http:// address")]
-    NoProxyRequest,
-    #[error("a body is sent as it is, or chunked and nothing else")]
-    Coding,
-    #[error("{0} is not among the hosts this version names")]
-    Unnamed(Wanted),
-    #[error("this execution has moved {} MiB, the most it may", .0 >> 20)]
-    UsedUp(u64),
-    #[error("this execution has made {DIALS} connections, the most it may")]
-    Dialled,
-    #[error(transparent)]
-    Dial(#[from] DialError),
-    #[error("{0} did not answer as a server does")]
-    Upstream(Wanted, #[source] Option<hyper::Error>),
-}
-
-impl Refusal {
-    const fn status(&self) -> StatusCode {
-        match self {
-            Self::NoProxyRequest => StatusCode::BAD_REQUEST,
-            Self::Shut
-            | Self::Unnamed(_)
-            | Self::UsedUp(_)
-            | Self::Dialled
-            | Self::Dial(DialError::NoAddress(_)) => StatusCode::FORBIDDEN,
-            Self::Coding => StatusCode::NOT_IMPLEMENTED,
-            Self::Full(_) | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Dial(_) | Self::Upstream(..) => StatusCode::BAD_GATEWAY,
-        }
-    }
-
-    fn answer(&self) -> Response<Body> {
-        let text = self.to_string();
-        let mut answer = Response::new(Either::Right(Full::from(format!("{text}\n"))));
-        *answer.status_mut() = self.status();
-        if let Ok(reason) = ReasonPhrase::try_from(text.into_bytes()) {
-            answer.extensions_mut().insert(reason);
-        }
-        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-        answer.headers_mut().insert(header::CONTENT_TYPE, plain);
-        answer
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
-        answer
-    }
 }
 
 /// One connection from a sandbox; dropped, all that belongs to it ends.

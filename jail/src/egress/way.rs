@@ -20,13 +20,8 @@ use super::dial::Dialer;
 use super::meter::{Meter, Traffic};
 use super::proxy::{self, Admission, Policy};
 use super::{EgressWalls, Network};
+use crate::limits::{CONNECTIONS, TURNED_AWAY};
 
-/// At once, of one sandbox; more are told so.
-const CONNECTIONS: usize = 64;
-/// That are being told so; others wait in the backlog.
-const TURNED_AWAY: usize = 16;
-/// Descriptors that one sandbox's way takes: its listener, and all that connects to it.
-pub(crate) const DESCRIPTORS: u64 = 4 + (CONNECTIONS + TURNED_AWAY) as u64;
 /// After a connection that could not be accepted.
 const AGAIN: Duration = Duration::from_millis(100);
 /// Until the thread of the network has done as it was told.

@@ -24,7 +24,7 @@ def main(others):
 /// From the end of its time.
 #[derive(Clone, Copy, Debug)]
 pub struct Killed {
-    /// It has its outcome, and its slot is another's.
+    /// It has its outcome.
     pub answered: Duration,
     /// Its last process is gone.
     pub gone: Duration,

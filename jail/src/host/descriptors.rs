@@ -3,16 +3,7 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::egress;
-
-/// Of the process itself: servers, logs, files being read.
-const OWN: u64 = 256;
-/// Of a sandbox: groups, sockets, pipes, and one execution's.
-const SANDBOX: u64 = 32;
-/// A connection to a host, or what its look-up takes; the sandbox's end is the sandbox's.
-const CONNECTION: u64 = 4;
-/// Fewer connections than one sandbox may have are no network.
-const LEAST: u64 = 64;
+use crate::limits::{CONNECTIONS, DESCRIPTORS_CONNECTION, DESCRIPTORS_OWN, DESCRIPTORS_SANDBOX};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptorsError {
@@ -40,8 +31,8 @@ pub(super) fn places(sandboxes: u32) -> Result<usize, DescriptorsError> {
 }
 
 fn need(sandboxes: u32) -> u64 {
-    let each = SANDBOX + egress::DESCRIPTORS;
-    OWN + u64::from(sandboxes) * each + LEAST * CONNECTION
+    let least = CONNECTIONS as u64 * DESCRIPTORS_CONNECTION;
+    DESCRIPTORS_OWN + u64::from(sandboxes) * DESCRIPTORS_SANDBOX + least
 }
 
 fn left(sandboxes: u32, limit: u64) -> Result<usize, DescriptorsError> {
@@ -53,7 +44,7 @@ fn left(sandboxes: u32, limit: u64) -> Result<usize, DescriptorsError> {
             limit,
         });
     }
-    let left = LEAST + (limit - need) / CONNECTION;
+    let left = CONNECTIONS as u64 + (limit - need) / DESCRIPTORS_CONNECTION;
     Ok(usize::try_from(left).unwrap_or(usize::MAX))
 }
 
@@ -63,9 +54,10 @@ mod tests {
 
     #[test]
     fn what_sandboxes_need_is_not_given_to_connections() {
-        let enough = OWN + 10 * (SANDBOX + egress::DESCRIPTORS) + 64 * CONNECTION;
+        let enough = need(10);
         assert_eq!(left(10, enough).unwrap(), 64);
         assert_eq!(left(10, enough + 200).unwrap(), 64 + 50);
+        assert_eq!(need(11) - enough, DESCRIPTORS_SANDBOX);
         assert!(matches!(
             left(10, enough - 1),
             Err(DescriptorsError::Few { .. })

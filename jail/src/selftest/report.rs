@@ -52,7 +52,7 @@ const INSIDE: &[(&str, &str, &str)] = &[
     (
         "read-only mount ",
         "a read-only mount, or one that only the template may write to",
-        "no file could be made",
+        "statvfs says so, or EACCES",
     ),
     (
         "no new privileges",
@@ -103,6 +103,21 @@ const INSIDE: &[(&str, &str, &str)] = &[
         "network namespace",
         "a network namespace",
         "not the worker's, and no interface but lo",
+    ),
+    ("cgroup namespace", "a cgroup namespace", "not the worker's"),
+    ("ipc namespace", "an IPC namespace", "not the worker's"),
+    ("mnt namespace", "a mount namespace", "not the worker's"),
+    ("user namespace", "a user namespace", "not the worker's"),
+    ("uts namespace", "a UTS namespace", "not the worker's"),
+    (
+        "named hosts alone",
+        "the worker's proxy, by name and port",
+        "403 for a port that was not named",
+    ),
+    (
+        "public addresses alone",
+        "the worker's proxy, by the address looked up",
+        "403 for a mapped loopback address that was named",
     ),
     (
         "forgotten connections",

@@ -12,7 +12,7 @@ async fn a_host_with_all_walls_passes_and_tells_how_each_is_enforced() {
     host.self_test().await.unwrap();
     let report = host.check().await.unwrap();
     assert_eq!(report.missing(), Vec::<&str>::new());
-    assert_eq!(report.walls.len(), 40);
+    assert_eq!(report.walls.len(), 47);
     for wall in &report.walls {
         let known = wall.how != "inside the sandbox" && wall.met.as_deref() != Ok("it holds");
         assert!(known, "no words for it: {wall:?}");
@@ -119,6 +119,9 @@ const WEAKENED: &[(Weaken, &[&str])] = &[
         ],
     ),
     (|p| p.bound_signals = false, &["queued signals"]),
+    (|p| p.own_cgroup = false, &["cgroup namespace"]),
+    (|p| p.egress.named = false, &["named hosts alone"]),
+    (|p| p.egress.public = false, &["public addresses alone"]),
     (
         |p| p.proc_options = "subset=pid",
         &["template out of sight"],

@@ -12,8 +12,8 @@ use super::setting::Setting;
 /// What is waited for, from the end of the time on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Until {
-    /// The slot is another's.
-    Free,
+    /// Its outcome is there: what its slot waits for besides is that it is recorded.
+    Answered,
     /// The last process is gone.
     Gone,
 }
@@ -21,7 +21,7 @@ pub(super) enum Until {
 impl Until {
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Free => "free",
+            Self::Answered => "answered",
             Self::Gone => "gone",
         }
     }
@@ -36,7 +36,7 @@ pub(super) async fn kills(setting: &Setting, others: u32, until: Until) -> Resul
     for _ in 0..KILLS {
         let killed = floors::kill(&setting.host, others).await.context("kill")?;
         slice.latencies_us.push(micros(match until {
-            Until::Free => killed.answered,
+            Until::Answered => killed.answered,
             Until::Gone => killed.gone,
         }));
     }

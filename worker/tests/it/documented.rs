@@ -109,6 +109,11 @@ fn of_sandboxes() -> Vec<(&'static str, String)> {
             "starts of an execution whose workers were lost",
             limits::STARTS.to_string(),
         ),
+        ("connections at once", jail::limits::CONNECTIONS.to_string()),
+        (
+            "connections in all",
+            grouped(&jail::limits::CONNECTIONS_IN_ALL.to_string()),
+        ),
     ]
 }
 

@@ -6,9 +6,7 @@ use std::os::fd::OwnedFd;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::{Home, Namespace, VisitError};
-
-/// Bytes that wait in a connection, each way.
-const BUFFER: usize = 128 << 10;
+use crate::limits::SANDBOX_BUFFER;
 
 pub(super) fn listen(
     home: &mut Home,
@@ -21,8 +19,8 @@ pub(super) fn listen(
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         // What waits in a connection is the kernel's memory and in no group; it inherits these.
-        let bounded = setsockopt(&listener, sockopt::RcvBuf, &BUFFER)
-            .and_then(|()| setsockopt(&listener, sockopt::SndBuf, &BUFFER));
+        let bounded = setsockopt(&listener, sockopt::RcvBuf, &SANDBOX_BUFFER)
+            .and_then(|()| setsockopt(&listener, sockopt::SndBuf, &SANDBOX_BUFFER));
         bounded.map_err(|error| VisitError::Step("bound its buffers", error))?;
         Ok(listener)
     })

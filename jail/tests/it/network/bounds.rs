@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jail::FailureCode;
+use jail::limits::{DESCRIPTORS_CONNECTION, DESCRIPTORS_OWN, DESCRIPTORS_SANDBOX};
 use nix::sys::resource::{Resource, setrlimit};
 use serde_json::json;
 
@@ -140,7 +141,8 @@ def main(host: str, most: int, hold: float):
     return sorted(answers)
 "#;
     // What this host needs for its sandboxes, and two connections more than one of them has.
-    let enough = 256 + u64::from(config().max_sandboxes) * (32 + 84) + 4 * 66;
+    let sandboxes = u64::from(config().max_sandboxes) * DESCRIPTORS_SANDBOX;
+    let enough = DESCRIPTORS_OWN + sandboxes + 66 * DESCRIPTORS_CONNECTION;
     setrlimit(Resource::RLIMIT_NOFILE, enough, enough).unwrap();
     let (outside, server) = (Outside::open(), Server::start());
     outside.names.say("api.test", &["127.0.0.1"]);

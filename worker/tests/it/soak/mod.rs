@@ -29,7 +29,9 @@ const SETTLING: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn many_executions_leave_a_worker_as_it_was() {
-    let asked: Option<usize> = Env::process().optional("PATCHBAY_SOAK_EXECUTIONS");
+    let mut env = Env::process();
+    let asked: Option<usize> = env.optional("PATCHBAY_SOAK_EXECUTIONS");
+    env.finish().unwrap();
     let all = asked.unwrap_or(240);
     let rig = Rc::new(Rig::new().await);
     let ready = READY.to_string();
