@@ -81,7 +81,12 @@ impl Checkout {
 
     /// `ops/up --detach`, and what it said.
     pub(super) fn up(&self) -> String {
-        let output = self.run("up", &["--detach"]);
+        self.up_with(&[])
+    }
+
+    /// The same, by somebody with these settings.
+    pub(super) fn up_with(&self, settings: &[(&str, &str)]) -> String {
+        let output = self.run_with("up", &["--detach"], settings);
         let said = said(&output);
         assert!(
             output.status.success(),
@@ -111,6 +116,10 @@ impl Checkout {
     }
 
     fn run(&self, script: &str, arguments: &[&str]) -> Output {
+        self.run_with(script, arguments, &[])
+    }
+
+    fn run_with(&self, script: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
         let path = format!(
             "{}:{}",
             self.path.join("bin").display(),
@@ -123,6 +132,7 @@ impl Checkout {
             .env("PATH", path)
             .env("PATCHBAY_PORT", self.port.to_string())
             .env_remove("PATCHBAY_HOME")
+            .envs(settings.iter().copied())
             .stdin(Stdio::null());
         if self.given_home {
             command.env("PATCHBAY_HOME", &self.home);

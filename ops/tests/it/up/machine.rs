@@ -46,6 +46,13 @@ pub(super) fn rights_of(pid: u32) -> String {
     found.join("; ")
 }
 
+/// A variable that the process was started with.
+pub(super) fn variable_of(pid: u32, name: &str) -> Option<String> {
+    let all = fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+    let mut all = all.split('\0').filter_map(|pair| pair.split_once('='));
+    all.find_map(|(each, value)| (each == name).then(|| value.to_owned()))
+}
+
 /// Command lines that name a path.
 pub(super) fn processes_naming(path: &Path) -> Vec<String> {
     let wanted = path.to_str().unwrap();

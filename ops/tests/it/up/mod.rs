@@ -92,6 +92,30 @@ fn two_copies_run_side_by_side_and_whatever_is_killed_comes_back() {
 }
 
 #[test]
+fn a_setting_stays_until_it_is_emptied_and_all_services_read_the_same_plans() {
+    let copy = Checkout::beside("pbu-set");
+    let plans = copy.home().join("plans.toml");
+    let closed = ("PATCHBAY_NETWORK_REFUSED", "192.0.2.0/24, 2001:db8::/32");
+    let of = |service, name| machine::variable_of(copy.pid(service), name);
+    // As it is shipped, in a file of the operator's.
+    std::fs::create_dir_all(copy.home()).unwrap();
+    std::fs::write(&plans, include_str!("../../../plans.toml")).unwrap();
+    let plans = plans.to_str().unwrap();
+    copy.up_with(&[closed, ("PATCHBAY_PLANS_FILE", plans)]);
+    copy.up();
+    for worker in ["worker-1", "worker-2", "worker-last"] {
+        assert_eq!(of(worker, closed.0).as_deref(), Some(closed.1), "{worker}");
+    }
+    for service in ["api", "scheduler", "worker-1"] {
+        let read = of(service, "PATCHBAY_PLANS_FILE");
+        assert_eq!(read.as_deref(), Some(plans), "{service}");
+    }
+    copy.up_with(&[(closed.0, "")]);
+    assert_eq!(of("worker-1", closed.0), None);
+    copy.down();
+}
+
+#[test]
 fn a_taken_port_and_a_wrong_word_are_told_with_what_to_do() {
     let copy = Checkout::beside("pbu-port");
     let taken = std::net::TcpListener::bind(("127.0.0.1", copy.port)).unwrap();
