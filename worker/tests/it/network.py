@@ -39,7 +39,7 @@ subprocess.run(
      "-keyout", key, "-out", certificate, "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.2"],
     check=True, capture_output=True,
 )
-# A port that its own name leaves out of what a client sends to no proxy.
+# An address that no client leaves out of what it sends to a proxy.
 server = http.server.ThreadingHTTPServer(("127.0.0.2", 0), Host)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(certificate, key)

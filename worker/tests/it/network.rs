@@ -1,15 +1,12 @@
 //! Named hosts, reached by the clients people use, through the whole path.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::db::versions::Status;
 use common::execution::ErrorCode;
 use serde_json::{Value, json};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, Served};
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/network.py");
 /// Long enough to download the clients.
@@ -17,48 +14,19 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const LOOPBACK: (&str, &str) = ("PATCHBAY_NETWORK_RANGES", "127.0.0.0/8");
 
 /// A host with TLS; stopped when dropped.
-struct Https {
-    child: Child,
-    folder: PathBuf,
-    port: u16,
-}
+struct Https(Served);
 
 impl Https {
     fn start(test: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("pbt-https-{}-{test}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        let mut child = Command::new("/usr/bin/python3")
-            .args(["-I", PROGRAM])
-            .arg(&folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut port = String::new();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        out.read_line(&mut port).unwrap();
-        let port = port.trim().parse().unwrap();
-        Self {
-            child,
-            folder,
-            port,
-        }
+        Self(Served::start(PROGRAM, test, &[]))
     }
 
     fn host(&self) -> String {
-        format!("127.0.0.2:{}", self.port)
+        format!("127.0.0.2:{}", self.0.port)
     }
 
     fn certificate(&self) -> String {
-        std::fs::read_to_string(self.folder.join("certificate.pem")).unwrap()
-    }
-}
-
-impl Drop for Https {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
+        std::fs::read_to_string(self.0.folder.join("certificate.pem")).unwrap()
     }
 }
 

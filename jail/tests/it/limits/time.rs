@@ -48,14 +48,23 @@ async fn the_answer_does_not_wait_until_all_of_it_is_dead() {
     };
     let mut stand = Stand::new(program!("time"), limits).await;
     let input = json!({"how": "busy", "seconds": 600.0, "others": 60}).to_string();
-    let mut endless = request(&input);
-    endless.timeout = LIMIT;
-    stand.sandbox().await;
-    let groups = groups_of_all(&stand.world);
-    let done = stand.runs(endless).await;
-    let living = groups.iter().map(|group| living_in(group)).max();
-    tells(&done, FailureCode::Timeout, "longer than 3000 ms");
-    assert!(living > Some(0), "{living:?}");
+    // Whoever looks may be held up for as long as they take to die: once is enough to see.
+    let mut most = 0;
+    for _ in 0..5 {
+        let mut endless = request(&input);
+        endless.timeout = LIMIT;
+        stand.sandbox().await;
+        let groups = groups_of_all(&stand.world);
+        let done = stand.runs(endless).await;
+        let living = groups.iter().map(|group| living_in(group)).max();
+        tells(&done, FailureCode::Timeout, "longer than 3000 ms");
+        most = most.max(living.unwrap());
+        if most > 2 {
+            break;
+        }
+    }
+    // More than nsjail and the first process, which end last.
+    assert!(most > 2, "{most}");
     stand
         .stays_well(json!({"how": "busy", "seconds": 0.0}))
         .await;

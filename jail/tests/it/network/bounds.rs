@@ -7,15 +7,12 @@ use jail::limits::{DESCRIPTORS_CONNECTION, DESCRIPTORS_OWN, DESCRIPTORS_SANDBOX}
 use nix::sys::resource::{Resource, setrlimit};
 use serde_json::json;
 
-use super::server::Server;
-use super::{ASKS, Outside, run, value};
+use super::{ASKS, Outside, TUNNEL, run, value};
 use crate::world::{config, failure, request};
 
 #[tokio::test]
 async fn as_many_bytes_pass_as_may_and_the_error_says_so_where_more_would() {
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
+    let (outside, _server, host) = Outside::serving();
     let source =
         format!("{ASKS}\ndef main(url):\n    return len(urllib.request.urlopen(url).read())\n");
     let mut free = outside.sandbox(&source, std::slice::from_ref(&host)).await;
@@ -50,9 +47,7 @@ async fn as_many_bytes_pass_as_may_and_the_error_says_so_where_more_would() {
 
 #[tokio::test]
 async fn once_used_up_nothing_more_is_reached() {
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
+    let (outside, server, host) = Outside::serving();
     let mut bounded = outside
         .bounded(ASKS, std::slice::from_ref(&host), 1 << 20)
         .await;
@@ -71,28 +66,23 @@ async fn once_used_up_nothing_more_is_reached() {
 #[tokio::test]
 async fn more_connections_than_may_be_are_told_so() {
     const HOLDS: &str = r#"
-import socket
-
-def tunnel(host):
-    proxy = socket.create_connection(("127.0.0.1", 3128))
-    proxy.sendall(f"CONNECT {host} HTTP/1.1\r\n\r\n".encode())
-    return proxy, proxy.recv(1000).decode().split("\r\n")[0]
+import time
 
 def main(host: str, most: int):
     held = [tunnel(host) for _ in range(most)]
     answers = {answer for _, answer in held}
     _, over = tunnel(host)
     held[0][0].close()
-    for _ in range(100):
+    for _ in range(500):
         _, again = tunnel(host)
         if " 200 " in again:
             break
+        time.sleep(0.01)
     return [sorted(answers), over, again]
 "#;
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
-    let mut holds = outside.sandbox(HOLDS, std::slice::from_ref(&host)).await;
+    let (outside, _server, host) = Outside::serving();
+    let source = format!("{TUNNEL}{HOLDS}");
+    let mut holds = outside.sandbox(&source, std::slice::from_ref(&host)).await;
     let told = value(&run(&mut holds, &json!({"host": host, "most": 64})).await);
     let full = "HTTP/1.1 503 more than 64 connections at once";
     assert_eq!(told, json!([["HTTP/1.1 200 OK"], full, "HTTP/1.1 200 OK"]));
@@ -117,9 +107,7 @@ def main(host: str, most: int):
             time.sleep(0.01)
     return met
 "#;
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
+    let (outside, _server, host) = Outside::serving();
     let mut gives_up = outside.sandbox(GIVES_UP, std::slice::from_ref(&host)).await;
     let told = run(&mut gives_up, &json!({"host": host, "most": 64})).await;
     assert_eq!(value(&told), 5);
@@ -144,9 +132,7 @@ def main(host: str, most: int, hold: float):
     let sandboxes = u64::from(config().max_sandboxes) * DESCRIPTORS_SANDBOX;
     let enough = DESCRIPTORS_OWN + sandboxes + 66 * DESCRIPTORS_CONNECTION;
     setrlimit(Resource::RLIMIT_NOFILE, enough, enough).unwrap();
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
+    let (outside, server, host) = Outside::serving();
     let mut holds = outside.sandbox(HOLDS, std::slice::from_ref(&host)).await;
     let mut other = outside.sandbox(HOLDS, std::slice::from_ref(&host)).await;
     let killer = holds.killer();
@@ -172,9 +158,7 @@ def main(host: str, most: int, hold: float):
 
 #[tokio::test]
 async fn slow_and_endless_hosts_end_at_the_execution_s_own_time() {
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
+    let (outside, server, host) = Outside::serving();
     let source = r#"
 import urllib.request
 def main(url):

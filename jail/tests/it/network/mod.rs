@@ -14,6 +14,7 @@ use jail::{
 use serde_json::Value;
 
 use self::names::Names;
+use self::server::Server;
 use crate::world::{IMPORT, LIMITS, World, config, output, request, world_of};
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -44,6 +45,18 @@ impl Outside {
 
     pub(crate) fn open() -> Self {
         Self::new(&["127.0.0.0/8"], EgressWalls::default())
+    }
+
+    /// With a server that is found as `api.test`, and its name and port.
+    pub(crate) fn serving() -> (Self, Server, String) {
+        Self::serving_without(EgressWalls::default())
+    }
+
+    pub(crate) fn serving_without(walls: EgressWalls) -> (Self, Server, String) {
+        let (outside, server) = (Self::new(&["127.0.0.0/8"], walls), Server::start());
+        outside.names.say("api.test", &["127.0.0.1"]);
+        let host = format!("api.test:{}", server.port());
+        (outside, server, host)
     }
 
     /// One that may reach these hosts (`name:port`, `*.name:port`).
@@ -86,6 +99,16 @@ pub(crate) async fn run(sandbox: &mut Sandbox, input: &Value) -> Done {
 pub(crate) fn value(done: &Done) -> Value {
     serde_json::from_str(&output(done)).unwrap()
 }
+
+/// A tunnel to a host, and the status line that it was answered with.
+pub(crate) const TUNNEL: &str = r#"
+import socket
+
+def tunnel(host):
+    proxy = socket.create_connection(("127.0.0.1", 3128))
+    proxy.sendall(f"CONNECT {host} HTTP/1.1\r\n\r\n".encode())
+    return proxy, proxy.recv(1000).decode().split("\r\n")[0]
+"#;
 
 /// Asks for addresses with the standard library, and says what came: a status and a body's
 /// length, or the error's words.

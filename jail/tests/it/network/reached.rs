@@ -8,9 +8,7 @@ use crate::world::{output, sandbox};
 
 #[tokio::test]
 async fn a_named_host_is_reached_and_its_bytes_are_counted_one_by_one() {
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
+    let (outside, server, host) = Outside::serving();
     let mut asking = outside.sandbox(ASKS, std::slice::from_ref(&host)).await;
     let urls = [
         format!("http://{host}/bytes/100000"),
@@ -108,9 +106,7 @@ def main():
 
 #[tokio::test]
 async fn the_network_is_for_executions_and_not_for_imports() {
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
+    let (outside, server, host) = Outside::serving();
     let url = format!("http://{host}/bytes/5");
     let source =
         format!("{ASKS}\nimported = ask({url:?})\ndef main(): return [imported, ask({url:?})]\n");
@@ -123,9 +119,7 @@ async fn the_network_is_for_executions_and_not_for_imports() {
 
 #[tokio::test]
 async fn a_single_use_sandbox_has_its_way_out_as_well() {
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
+    let (outside, server, host) = Outside::serving();
     let source = format!("open('/tmp/left', 'w').close()\n{ASKS}");
     let mut asking = outside.sandbox(&source, std::slice::from_ref(&host)).await;
     let done = run(
@@ -140,9 +134,7 @@ async fn a_single_use_sandbox_has_its_way_out_as_well() {
 
 #[tokio::test]
 async fn an_odd_answer_is_made_plain_or_refused() {
-    let (outside, server) = (Outside::open(), Server::start());
-    outside.names.say("api.test", &["127.0.0.1"]);
-    let host = format!("api.test:{}", server.port());
+    let (outside, _server, host) = Outside::serving();
     let mut asking = outside.sandbox(ASKS, std::slice::from_ref(&host)).await;
     let urls = [
         format!("http://{host}/both"),

@@ -1,6 +1,7 @@
 //! A queue, a database, functions, and workers as processes that may be killed.
 
 mod processes;
+mod served;
 mod stores;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use common::testing::{self, Queue, Role, TestDatabase, wait_until};
 use common::vault::{Purpose, Vault};
 
 pub(crate) use processes::{Scheduler, WorkerProcess, from_environment, sandbox_alive};
+pub(crate) use served::Served;
 
 /// Long enough for a slow machine, short enough to notice a hang.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
