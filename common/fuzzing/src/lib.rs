@@ -9,6 +9,7 @@
 //! other seeds and more cases, by the variables that `proptest` reads: `PROPTEST_RNG_SEED`
 //! and `PROPTEST_CASES`.
 
+mod hosts;
 pub mod json;
 mod mutate;
 
@@ -16,6 +17,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+pub use hosts::authorities;
 pub use mutate::{nearly, pieces};
 pub use proptest;
 use proptest::strategy::Strategy;

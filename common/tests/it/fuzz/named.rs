@@ -4,65 +4,13 @@ use std::cell::Cell;
 use std::net::Ipv6Addr;
 
 use common::network::{AllowedHost, HostPattern};
-use fuzzing::proptest::collection::vec;
 use fuzzing::proptest::prelude::*;
-use fuzzing::proptest::sample::select;
-use fuzzing::{nearly, target};
-
-const PARTS: &[&str] = &[
-    "a",
-    "A",
-    "example",
-    "EXAMPLE",
-    "com",
-    "xn--bcher-kva",
-    "a_b",
-    "-",
-    "127",
-    "0x7f",
-    "1",
-    "*",
-    "*.",
-    ".",
-    ".",
-    ".",
-    "[::1]",
-    "[",
-    "]",
-    "::",
-    "@",
-    "/",
-    "\\",
-    "?",
-    "#",
-    "%2e",
-    "é",
-    "\u{212a}",
-    " ",
-    "\0",
-];
-
-fn hosts() -> impl Strategy<Value = Vec<u8>> {
-    let host = prop_oneof![
-        3 => vec(select(PARTS), 0..8).prop_map(|parts| parts.concat()),
-        4 => "(\\*\\.)?[a-zA-Z0-9-]{1,10}(\\.[a-zA-Z0-9-]{1,10}){0,4}\\.?",
-        1 => any::<[u16; 8]>().prop_map(|parts| format!("[{}]", Ipv6Addr::from(parts))),
-        1 => any::<[u8; 4]>().prop_map(|parts| parts.map(|part| part.to_string()).join(".")),
-        1 => (60..66_usize, 1..5_usize)
-            .prop_map(|(length, labels)| vec!["a".repeat(length); labels].join(".")),
-    ];
-    let port = prop_oneof![
-        2 => Just(String::new()),
-        2 => any::<u16>().prop_map(|port| format!(":{port}")),
-        1 => select(&[":", ":443", ":0443", ":+80", ":65536", ":80:80"][..]).prop_map(str::to_owned),
-    ];
-    nearly((host, port).prop_map(|(host, port)| (host + &port).into_bytes()))
-}
+use fuzzing::{authorities, target};
 
 #[test]
 fn a_named_host_reads_back_from_the_one_spelling_it_has() {
     let taken = Cell::new(0);
-    target!("named", 16).try_all(hosts(), |bytes| {
+    target!("named", 16).try_all(authorities(), |bytes| {
         let text = String::from_utf8_lossy(bytes);
         let Ok(host) = text.parse::<AllowedHost>() else {
             return Ok(());
